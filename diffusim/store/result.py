@@ -1,0 +1,219 @@
+"""The published file: one header, and a group of frames for every method.
+
+CF conventions, dimension scales at the root and attached to every array, so that xarray opens it
+through h5netcdf and through netCDF4 without further help.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from diffusim.atomic import StoreError, discard, safe_name
+from diffusim.store.hdf5 import LIBVER, OF_HDF5, create, raw, set_attributes, to_json
+from diffusim.store.journal import each_frame, segments
+
+RESULT = "run.hdf5"
+FORMAT = 1
+CONVENTIONS = "CF-1.11"
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a result says about itself, apart from its runs.
+
+    `centres` (and `faces`, one longer) are one array per axis in metres, `times` are in seconds,
+    `scenario` is the YAML text, `resolved` JSON text, `extra` anything that JSON can hold.
+    `axes` names the axes and defaults to x, y, z.
+    """
+
+    title: str
+    name: str
+    unit: str
+    shape: tuple[int, ...]
+    centres: tuple[np.ndarray, ...]
+    times: np.ndarray
+    scenario: str
+    resolved: str
+    digest: str
+    seed: int
+    versions: Mapping[str, str]
+    reference: str | None = None
+    faces: tuple[np.ndarray, ...] | None = None
+    axes: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "shape", tuple(int(n) for n in self.shape))
+        put(self, "axes", tuple(self.axes) or ("x", "y", "z")[: len(self.shape)])
+        put(self, "times", np.array(self.times, np.float64))
+        put(self, "centres", tuple(np.array(centre, np.float64) for centre in self.centres))
+        if self.faces is not None:
+            put(self, "faces", tuple(np.array(face, np.float64) for face in self.faces))
+        if self.times.ndim != 1 or tuple(c.size for c in self.centres) != self.shape:
+            raise ValueError("a header needs one time per frame and one centre per cell and axis")
+        if len(self.axes) != len(self.shape):
+            raise ValueError(f"{len(self.shape)} axes need as many names, not {self.axes}")
+
+
+def write_result(job: Mapping[str, Any]) -> None:
+    """Write the file that a job describes under its temporary name, down to the disk."""
+    path, header = Path(job["path"]), Header(**job["header"])
+    _stop_if_orphaned(job)
+    try:
+        with h5py.File(path, "x", libver=LIBVER) as file:
+            scales = _write_header(file, header)
+            for label, facts in job["runs"].items():
+                if label in file:
+                    raise StoreError(f"the label {label!r} is taken: choose another one")
+                group = file.create_group(label)
+                frames = _stream(group, header, scales, job)
+                set_attributes(group, {**facts, "frames": frames})
+            file.attrs["sha256"] = attributes_digest(file)
+            file.flush()
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _stop_if_orphaned(job)
+    except BaseException:
+        discard(path)
+        raise
+
+
+def _stop_if_orphaned(job: Mapping[str, Any]) -> None:
+    """Stop if the run that wanted the file was killed: nobody would give it its name."""
+    if os.getppid() != job["parent"]:
+        raise StoreError("the run that asked for this file is gone")
+
+
+def _write_header(file: h5py.File, header: Header) -> dict[str, h5py.Dataset]:
+    entries = {
+        "format": FORMAT,
+        "Conventions": CONVENTIONS,
+        "title": header.title,
+        "field": header.name,
+        "unit": header.unit,
+        "scenario": header.scenario,
+        "resolved": header.resolved,
+        "digest": header.digest,
+        "seed": header.seed,
+        "axes": list(header.axes),
+        "versions": dict(header.versions),
+        "extra": dict(header.extra),
+    }
+    if header.reference is not None:
+        entries["reference"] = header.reference
+    set_attributes(file, entries)
+    scales = {"time": _scale(file, "time", header.times, "s", "time")}
+    for axis, centre in zip(header.axes, header.centres, strict=True):
+        scales[axis] = _scale(file, axis, centre, "m", f"cell centres along {axis}")
+    for axis, face in zip(header.axes, header.faces or (), strict=False):
+        _scale(file, f"{axis}_faces", face, "m", f"cell faces along {axis}")
+    return scales
+
+
+def _scale(
+    node: h5py.Group, name: str, values: np.ndarray, units: str, long_name: str
+) -> h5py.Dataset:
+    data = node.create_dataset(
+        safe_name(name, "The axis"),
+        data=values,
+        chunks=values.shape if values.size else None,
+        fletcher32=bool(values.size),
+    )
+    data.make_scale(name)
+    data.attrs.update({"units": units, "long_name": long_name})
+    data.attrs["sha256"] = hashlib.sha256(raw(values)).hexdigest()
+    return data
+
+
+def _stream(
+    group: h5py.Group, header: Header, scales: Mapping[str, h5py.Dataset], job: Mapping[str, Any]
+) -> int:
+    """Copy one frame after the other from the segments; return how many there were."""
+    sums: dict[str, Any] = {}
+    stop = 0
+    for path in segments(Path(job["segments"]) / group.name[1:]):
+        for index, arrays in each_frame(path):
+            _stop_if_orphaned(job)
+            if index != stop or index >= header.times.size:
+                raise StoreError(
+                    f"frame {index} of {group.name[1:]} follows {stop} frames, and the scenario "
+                    f"has {header.times.size}"
+                )
+            if index and arrays.keys() != sums.keys():
+                raise StoreError(f"frame {index} holds {set(arrays)}, frame 0 {set(sums)}")
+            stop += 1
+            for name, array in arrays.items():
+                if index == 0:
+                    _create_array(group, name, array, header, scales, bool(job["compress"]))
+                    sums[name] = hashlib.sha256()
+                data = group[name]
+                if (data.dtype, data.shape[1:]) != (array.dtype, array.shape):
+                    raise StoreError(f"frame {index} ({name}) is not like the ones before it")
+                data[index, ...] = array
+                sums[name].update(raw(array))
+    for name, total in sums.items():
+        group[name].attrs["sha256"] = total.hexdigest()
+    return stop
+
+
+def _create_array(
+    group: h5py.Group,
+    name: str,
+    sample: np.ndarray,
+    header: Header,
+    scales: Mapping[str, h5py.Dataset],
+    compress: bool,
+) -> None:
+    packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if compress else {}
+    shape = (header.times.size, *sample.shape)
+    data = create(group, name, shape, sample.dtype, fillvalue=_fill(sample.dtype), **packing)
+    data.dims[0].attach_scale(scales["time"])
+    own = sample.ndim - len(header.shape)
+    matches = own >= 0 and sample.shape[own:] == header.shape
+    for k, size in enumerate(sample.shape):
+        if matches and k >= own:
+            scale = scales[header.axes[k - own]]
+        else:
+            scale = _scale(group, f"{name}_{k}", np.arange(size), "1", f"index of {name}")
+        data.dims[k + 1].attach_scale(scale)
+    data.attrs["long_name"] = name.replace("_", " ")
+    if name == header.name or sample.dtype.kind in "iu":
+        data.attrs["units"] = header.unit if name == header.name else "1"
+
+
+def _fill(dtype: np.dtype[Any]) -> np.ndarray | None:
+    missing = {"f": np.nan, "c": complex(np.nan, np.nan), "i": -1}
+    return np.array(missing[dtype.kind], dtype) if dtype.kind in missing else None
+
+
+def attributes_digest(file: h5py.File) -> str:
+    """Return the SHA-256 of all attributes: HDF5 itself does not checksum texts."""
+    total = hashlib.sha256()
+
+    def add(name: str, node: h5py.Group | h5py.Dataset) -> None:
+        for key in sorted(set(node.attrs) - OF_HDF5):
+            if (name, key) != ("", "sha256"):
+                total.update(to_json([name, key, node.attrs[key]]).encode())
+        if isinstance(node, h5py.Dataset):
+            scales = [[scale.name for scale in dim.values()] for dim in node.dims]
+            total.update(to_json([name, node.shape, node.dtype.str, scales]).encode())
+
+    add("", file)
+    for name in sorted(file):
+        add(name, file[name])
+        if isinstance(file[name], h5py.Group):
+            for inner in sorted(file[name]):
+                add(f"{name}/{inner}", file[name][inner])
+    return total.hexdigest()
