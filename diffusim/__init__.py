@@ -1,0 +1,49 @@
+"""diffusim: a field carried forward in time by its propagator, in every way physics knows.
+
+Names are imported when they are first used, so that ``import diffusim`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diffusim.experiment import compare as compare
+    from diffusim.experiment import run as run
+    from diffusim.block import Invalid as Invalid
+    from diffusim.block import Unsupported as Unsupported
+    from diffusim.grid import Grid as Grid
+    from diffusim.propagators.diffusion import Diffusion as Diffusion
+    from diffusim.propagators.walls import CellWalls as CellWalls
+    from diffusim.propagators.walls import Wall as Wall
+    from diffusim.runs import Run as Run
+    from diffusim.runs import solve as solve
+    from diffusim.store import load as load
+
+_PLACES = {
+    "Grid": "grid",
+    "Diffusion": "propagators.diffusion",
+    "Wall": "propagators.walls",
+    "CellWalls": "propagators.walls",
+    "Run": "runs",
+    "solve": "runs",
+    "run": "experiment",
+    "compare": "experiment",
+    "load": "store",
+    "Invalid": "block",
+    "Unsupported": "block",
+}
+__all__ = [*_PLACES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("diffusim")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'diffusim' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"diffusim.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,107 @@
+"""Files that a scenario names: arrays and images, read within limits."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+
+from diffusim.block import Array
+
+LARGEST_FILE = 2**31
+LARGEST_IMAGE = 2**24
+PORTRAIT = "portrait"
+
+
+def _resolved(value: Any, info: ValidationInfo) -> Any:
+    """Read a path relative to the scenario it is written in."""
+    if isinstance(value, str | Path):
+        folder = (info.context or {}).get("folder", Path())
+        path = _portrait() if value == PORTRAIT else folder / Path(value).expanduser()
+        if not path.is_file():
+            raise ValueError(f"there is no file '{path}'")
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"'{path}' is larger than {LARGEST_FILE >> 30} GiB")
+        return path
+    return value
+
+
+def _fingerprint(path: Path) -> dict[str, str]:
+    with path.open("rb") as stream:
+        return {"name": path.name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+
+
+InputFile = Annotated[
+    Path,
+    BeforeValidator(_resolved),
+    PlainSerializer(_fingerprint, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]
+
+
+def _portrait() -> Path:
+    """The public-domain portrait of Grace Hopper that ships inside matplotlib."""
+    spec = importlib.util.find_spec("matplotlib")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+
+
+def read_array(path: Path, shape: tuple[int, ...]) -> Array:
+    """Read a real array of a given shape from a ``.npy`` file, as float64.
+
+    Raises
+    ------
+    ValueError
+        When it is no such file, or its numbers are not real, finite and of that shape.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as problem:
+        raise ValueError(f"'{path.name}' is not a .npy array: {problem}") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise ValueError(f"'{path.name}' does not hold one array of real numbers")
+    if array.shape != shape:
+        raise ValueError(f"'{path.name}' has shape {array.shape}, the grid has {shape}")
+    values = np.array(array, dtype=float)
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"'{path.name}' holds NaN or infinite numbers")
+    return values
+
+
+def read_image(path: Path, shape: tuple[int, int]) -> Array:
+    """Read a PNG or JPEG as grey values from 0 to 1, cropped to the grid's proportions and reduced to its cells.
+
+    The result is ``u[x, y]`` with y upwards, so that what was up in the image is up in a figure.
+
+    Raises
+    ------
+    ValueError
+        When it is no such image, or has more than 2^24 pixels.
+    """
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path, formats=["PNG", "JPEG"]) as image:
+                if image.width * image.height > LARGEST_IMAGE:
+                    raise ValueError(
+                        f"'{path.name}' has {image.width} x {image.height} pixels, "
+                        f"more than {LARGEST_IMAGE}"
+                    )
+                # Float pixels: 8-bit averages would round the field to 256 steps.
+                grey = image.convert("L").convert("F")
+        except (OSError, Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
+            raise ValueError(f"'{path.name}' is not a PNG or JPEG image: {problem}") from None
+    width, height = grey.size
+    scale = min(width / shape[0], height / shape[1])
+    left, top = (width - scale * shape[0]) / 2, (height - scale * shape[1]) / 2
+    frame = (left, top, left + scale * shape[0], top + scale * shape[1])
+    small = grey.resize(shape, Image.Resampling.BOX, box=frame)
+    return np.ascontiguousarray(np.asarray(small, dtype=float).T[:, ::-1] / 255.0)
