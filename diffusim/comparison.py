@@ -1,0 +1,313 @@
+"""Comparison of runs: how far they are apart, how far theory says they should be, and a verdict.
+
+Errors are relative to the reference of the run's own limit, never absolute: a small field must not pass
+unseen. Deterministic methods are judged by observed over predicted error, statistical ones by chi-square
+against the law of their limit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from scipy import special
+
+from diffusim.block import Array, Unsupported
+
+# A ratio of observed to predicted error within these bounds is as predicted.
+LOW, HIGH = 0.5, 2.0
+# Errors below this are round-off and tolerances; no leading term can be told from them.
+FLOOR = 1e-11
+ALPHA = 1e-6
+LEAST_EXPECTED = 5.0
+BLOCK = 16
+
+AS_PREDICTED, UNEXPLAINED, REFERENCE = "as predicted", "unexplained", "reference"
+NOT_JUDGED, UNEXPECTED = "not judged", "outside expect"
+
+
+class Frames(Protocol):
+    """Arrays by number, in memory or read from a file when asked for."""
+
+    def __getitem__(self, number: int, /) -> Array:
+        """Return the array of a frame."""
+
+
+class Trajectory(Protocol):
+    """What a comparison needs to know of a run, stored or in memory."""
+
+    @property
+    def label(self) -> str:
+        """Name of the run."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Kind, limit, steps, seconds, options and predicted errors."""
+
+    @property
+    def frames(self) -> Frames:
+        """Fields."""
+
+    @property
+    def counts(self) -> Frames | None:
+        """Integer counts behind the fields, where there are any."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """What was measured in every frame of a run."""
+
+    l1: list[float] = field(default_factory=list)
+    l2: list[float] = field(default_factory=list)
+    linf: list[float] = field(default_factory=list)
+    mass: list[float] = field(default_factory=list)
+    predicted: list[float] = field(default_factory=list)
+    p_cells: list[float] = field(default_factory=list)
+    p_blocks: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run in the table.
+
+    ``l1``, ``l2``, ``linf`` and ``expected`` belong to the last frame, ``worst_l2`` to the frame where it is
+    largest; ``mass_drift`` is the largest relative change of the total.
+    """
+
+    label: str
+    limit: str
+    reference: str
+    l1: float
+    l2: float
+    linf: float
+    worst_l2: float
+    worst_time: float
+    expected: float | None
+    ratio: float | None
+    p_value: float | None
+    p_last: float | None
+    mass_drift: float
+    minimum: float
+    maximum: float
+    seconds: float
+    verdict: str
+    reason: str
+    series: Series
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All runs against the reference of their limit."""
+
+    title: str
+    times: list[float]
+    rows: list[Row]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is unexplained or outside what the scenario expects."""
+        return all(row.verdict not in (UNEXPLAINED, UNEXPECTED) for row in self.rows)
+
+    def __getitem__(self, label: str) -> Row:
+        """Return the row of a run."""
+        return next(row for row in self.rows if row.label == label)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return numbers and lists only, as they go into ``metrics.json``."""
+        return asdict(self)
+
+
+def compare(
+    runs: Sequence[Trajectory],
+    times: Sequence[float] | Array,
+    *,
+    reference: str | None = None,
+    title: str = "",
+    expect: Mapping[str, Mapping[str, float]] | None = None,
+) -> Comparison:
+    """Compare runs with the reference of their own limit.
+
+    Parameters
+    ----------
+    runs : sequence of Trajectory
+        Runs on the same grid at the same times.
+    reference : str, optional
+        Label of the reference; runs of another limit are judged against a run whose facts say
+        ``role: reference`` and whose limit is theirs. Default: the first run that is not statistical.
+    expect : mapping, optional
+        Largest errors a scenario allows, ``{label: {l1, l2, linf, worst_l2, mass_drift: number}}``.
+
+    Raises
+    ------
+    Unsupported
+        When there is no run of that name.
+    """
+    known = {run.label: run for run in runs}
+    if reference is None:
+        reference = next((r.label for r in runs if not r.facts.get("statistical")), runs[0].label)
+    if reference not in known:
+        raise Unsupported(f"there is no run '{reference}'; there are {', '.join(known)}")
+    main = known[reference]
+    rows = []
+    for run in runs:
+        partner = _partner(run, main, runs)
+        row = _row(run, partner or main, times, judged=partner is not None)
+        rows.append(_expected(row, (expect or {}).get(run.label, {})))
+    return Comparison(title, [float(t) for t in times], rows)
+
+
+def _partner(run: Trajectory, main: Trajectory, runs: Sequence[Trajectory]) -> Trajectory | None:
+    """The reference of a run's own limit."""
+    limit = run.facts.get("limit")
+    candidates = [main, *(r for r in runs if r.facts.get("role") == "reference")]
+    return next((r for r in candidates if r.facts.get("limit") == limit), None)
+
+
+def _row(
+    run: Trajectory, reference: Trajectory, times: Sequence[float] | Array, judged: bool
+) -> Row:
+    series = Series()
+    minimum, maximum, first, particles = math.inf, -math.inf, 0.0, 0
+    last: Array = np.zeros(1)
+    for number in range(len(times)):
+        u, r = run.frames[number], reference.frames[number]
+        for name, order in (("l1", 1), ("l2", 2), ("linf", np.inf)):
+            getattr(series, name).append(distance(u, r, order))
+        total = float(np.sum(u))
+        first = total if number == 0 else first
+        series.mass.append(total / first - 1.0 if first else total)
+        minimum, maximum = min(minimum, float(np.min(u))), max(maximum, float(np.max(u)))
+        if run.counts is not None and judged:
+            counts = run.counts[number]
+            p_cells, p_blocks = chi_square_pair(counts, r)
+            series.p_cells.append(p_cells)
+            series.p_blocks.append(p_blocks)
+            particles = int(np.sum(counts))
+        last = r
+    series.predicted.extend(run.facts.get("predicted", ()))
+    worst = int(np.argmax(series.l2))
+    verdict, reason, ratio = NOT_JUDGED, f"no reference of limit {run.facts.get('limit')}", None
+    p_value = p_last = None
+    expected = series.predicted[-1] if series.predicted else None
+    if run.label == reference.label:
+        verdict, reason = REFERENCE, ""
+    elif series.p_cells:
+        verdict, reason, p_value, p_last = _judge_chance(series)
+        expected = expected_noise(last, particles)
+        ratio = series.l2[-1] / expected
+    elif judged and series.predicted:
+        verdict, reason, ratio = _judge_ratio(series, worst, run.facts.get("prediction"))
+    elif judged:
+        reason = "this method predicts no error"
+    return Row(
+        label=run.label, limit=str(run.facts.get("limit", "")), reference=reference.label,
+        l1=series.l1[-1], l2=series.l2[-1], linf=series.linf[-1], worst_l2=series.l2[worst],
+        worst_time=float(times[worst]), expected=expected, ratio=ratio, p_value=p_value,
+        p_last=p_last, mass_drift=max(map(abs, series.mass)), minimum=minimum, maximum=maximum,
+        seconds=float(run.facts.get("seconds", 0.0)), verdict=verdict, reason=reason, series=series,
+    )  # fmt: skip
+
+
+def distance(u: Array, reference: Array, order: float) -> float:
+    """Relative distance ||u - r|| / ||r||; of a reference that is zero everywhere, 0 or infinity."""
+    apart = float(np.linalg.norm(np.ravel(u - reference), order))
+    size = float(np.linalg.norm(np.ravel(reference), order))
+    return apart / size if size else (0.0 if apart == 0.0 else math.inf)
+
+
+# --- deterministic methods: observed over predicted ---------------------------------------------
+
+
+def _judge_ratio(series: Series, worst: int, kind: str | None) -> tuple[str, str, float | None]:
+    """Judge the worst and the last frame by the ratio of observed to predicted error."""
+    ratios = []
+    for number in {worst, len(series.l2) - 1}:
+        observed, predicted = series.l2[number], series.predicted[number]
+        if kind == "bound":
+            ratios.append(observed / predicted if predicted else math.inf * observed)
+        elif max(observed, predicted) > FLOOR:
+            ratios.append(observed / predicted if predicted else math.inf)
+    if not ratios:
+        return AS_PREDICTED, "round-off", None
+    least = 0.0 if kind == "bound" else LOW
+    far = max(ratios, key=lambda ratio: abs(math.log(max(ratio, 1e-300))))
+    shown = max(ratios) if kind == "bound" else far
+    if all(least <= ratio <= HIGH for ratio in ratios):
+        return AS_PREDICTED, f"error is {shown:.2g} x predicted", shown
+    return UNEXPLAINED, f"error is {shown:.3g} x predicted, allowed {least:g} to {HIGH:g}", shown
+
+
+# --- statistical methods: chi-square ------------------------------------------------------------
+
+
+def _judge_chance(series: Series) -> tuple[str, str, float, float]:
+    """Judge the last and the worst frame; the worst of m tests counts m-fold (Bonferroni)."""
+    tests = len(series.p_cells) + len(series.p_blocks)
+    p_last = min(1.0, 2 * min(series.p_cells[-1], series.p_blocks[-1]))
+    p_worst = min(1.0, tests * min(series.p_cells + series.p_blocks))
+    verdict = AS_PREDICTED if min(p_last, p_worst) >= ALPHA else UNEXPLAINED
+    reason = f"p = {p_last:.2g} last, {p_worst:.2g} worst of {tests} tests, alpha {ALPHA:g}"
+    return verdict, reason, p_worst, p_last
+
+
+def expected_noise(reference: Array, particles: int) -> float:
+    """Relative L2 error of N independent particles, sqrt((1 - sum p^2) / (N sum p^2))."""
+    p = np.ravel(reference) / np.sum(reference)
+    squares = float(np.sum(p**2))
+    return math.sqrt(max(0.0, 1.0 - squares) / (particles * squares))
+
+
+def chi_square_pair(counts: Array, law: Array) -> tuple[float, float]:
+    """p-values of counts against the law, by single cells and by blocks of 16 x 16 cells."""
+    expected = np.clip(law, 0.0, None) * (np.sum(counts) / np.sum(np.clip(law, 0.0, None)))
+    cells = chi_square(counts.ravel(), expected.ravel())
+    return cells, chi_square(_blocks(counts).ravel(), _blocks(expected).ravel())
+
+
+def chi_square(counts: Array, expected: Array) -> float:
+    """p-value of Pearson's chi-square, neighbours pooled until each pool expects at least five.
+
+    References
+    ----------
+    W. G. Cochran, "Some methods for strengthening the common chi-square tests", Biometrics 10 (1954).
+    """
+    ends = _pools(expected)
+    if ends.size < 2:
+        return 1.0
+    observed, wanted = np.add.reduceat(counts, ends), np.add.reduceat(expected, ends)
+    statistic = float(np.sum((observed - wanted) ** 2 / wanted))
+    return float(special.gammaincc(0.5 * (ends.size - 1), 0.5 * statistic))
+
+
+def _pools(expected: Array) -> Array:
+    """Starts of runs of cells that expect at least five each; the remainder joins the last run."""
+    starts, gathered = [0], 0.0
+    if np.all(expected >= LEAST_EXPECTED):
+        return np.arange(expected.size)
+    for number, value in enumerate(expected.tolist()):
+        if gathered >= LEAST_EXPECTED:
+            starts.append(number)
+            gathered = 0.0
+        gathered += value
+    if gathered < LEAST_EXPECTED and len(starts) > 1:
+        starts.pop()
+    return np.array(starts)
+
+
+def _blocks(values: Array) -> Array:
+    """Sums over blocks of 16 cells along every axis."""
+    for axis in range(values.ndim):
+        values = np.add.reduceat(values, np.arange(0, values.shape[axis], BLOCK), axis)
+    return values
+
+
+def _expected(row: Row, limits: Mapping[str, float]) -> Row:
+    """Turn a verdict where a number is beyond what the scenario expects."""
+    beyond = [f"{name} {getattr(row, name):.3g} > {most:g}"
+              for name, most in limits.items() if not getattr(row, name) <= most]  # fmt: skip
+    if not beyond or row.verdict == UNEXPLAINED:
+        return row
+    return Row(**{**row.__dict__, "verdict": UNEXPECTED, "reason": ", ".join(beyond)})

@@ -1,0 +1,138 @@
+"""Methods: *how* a field is carried. One file each; the file's name is the word in YAML.
+
+All that a method must be able to do is ``state = method.advance(state, segment)``. Beside that it states its
+facts: which views of a propagator it needs (best first), which traits it handles, which truth it converges
+to, and a plan for every segment, which may refuse. Nothing here knows time, frames or events.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from pydantic import Field
+
+from diffusim.block import Array, Member, Unsupported
+from diffusim.grid import Grid
+from diffusim.propagators import Limit, Propagator
+from diffusim.segment import Segment
+
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+# A compiled call lasts at most about this long, so that a signal or a progress bar need not wait.
+SLICE = 0.2
+ROUND_OFF = 1e-12
+
+
+class Plan(NamedTuple):
+    """What a method will do in a segment: steps and their length in s, and seconds of work expected."""
+
+    steps: int
+    dt: float | None
+    seconds: float
+
+
+class Prediction(NamedTuple):
+    """The error that theory expects: a field to be met within a factor, or one relative number as a bound.
+
+    ``kept`` is whatever the method wants to see again for the next segment.
+    """
+
+    error: Array | float
+    kept: Any = None
+
+
+class Method(Member, family="diffusim.methods"):
+    """A way of carrying a field over a segment; see the package's text."""
+
+    needs: ClassVar[tuple[str, ...]]
+    handles: ClassVar[frozenset[str]] = frozenset()
+    order: ClassVar[int | None] = None
+    limit: ClassVar[Limit]
+    statistical: ClassVar[bool] = False
+    positive: ClassVar[bool] = False
+    fields: ClassVar[float] = 4.0
+
+    label: Label | None = None
+
+    @property
+    def name(self) -> str:
+        """The label, or the word where no label is given."""
+        return self.label or self.word
+
+    def settle(self, _course: Sequence[Segment]) -> Self:
+        """Return this method with every choice left open decided, having seen the whole course."""
+        return self
+
+    @abstractmethod
+    def advance(self, state: Any, segment: Segment) -> Any:
+        """Carry a state over a segment; pure, landing exactly on its end."""
+
+    def begin(self, u: Array, _grid: Grid, _key: tuple[int, int]) -> Any:
+        """Turn the initial field into a state; what a state is, only the method knows."""
+        return u
+
+    def observe(self, state: Any, _grid: Grid) -> Array:
+        """Turn a state into a field."""
+        return np.asarray(state)
+
+    def counts(self, _state: Any) -> Array | None:
+        """Integer counts behind the field, where a method counts."""
+        return None
+
+    def plan(self, _segment: Segment) -> Plan:
+        """Say what a segment will take.
+
+        Raises
+        ------
+        Unsupported
+            When the segment cannot be carried, in words the user can act on.
+        """
+        return Plan(1, None, 0.0)
+
+    def memory(self, grid: Grid) -> int:
+        """Bytes needed at the same time, of fields and of whatever else the state holds."""
+        return int(8 * self.fields * grid.cells)
+
+    def predict(
+        self, _before: Prediction | None, _reference: Array, _segment: Segment
+    ) -> Prediction | None:
+        """Return the error expected at the end of a segment, given the reference there; None if unknown."""
+        return None
+
+    def facts(self) -> Mapping[str, Any]:
+        """Options of this method as they are stored beside its frames."""
+        return {"kind": self.word, "limit": self.limit, **self.model_dump(mode="json")}
+
+
+def offered(propagator: type[Propagator] | Propagator) -> list[str]:
+    """Views that a propagator offers, among all that any method needs."""
+    wanted = {view for _, m in Method.everyone() if not isinstance(m, Unsupported) for view in m.needs}
+    return sorted(view for view in wanted if hasattr(propagator, view))
+
+
+def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -> str | None:
+    """Why a method cannot carry this instance of a propagator, or None; plans may refuse further.
+
+    Parameters
+    ----------
+    traits : mapping
+        Traits of the propagator and of the initial field, each with the key that brings it.
+    """
+    views = offered(propagator)
+    if not set(method.needs) & set(views):
+        return (
+            f"{method.word} needs a {' or a '.join(method.needs)}; "
+            f"{propagator.word} offers {', '.join(views)}"
+        )
+    for trait, key in traits.items():
+        if trait not in method.handles:
+            able = [w for w, m in Method.everyone() if not isinstance(m, Unsupported)
+                    and set(traits) <= m.handles and set(m.needs) & set(views)]  # fmt: skip
+            return (
+                f"{method.word} cannot carry {trait} ({key}). "
+                f"These can: {', '.join(able) or 'none here'}"
+            )
+    return None

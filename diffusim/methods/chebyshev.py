@@ -1,0 +1,106 @@
+"""chebyshev: exp(t L) u as a series of Chebyshev polynomials of L, to a tolerance.
+
+    exp(t L) = sum over k of c_k T_k(1 + L / s),    s = max |L_ii|,
+
+with the coefficients of exp(z (x - 1)), z = t s, by a cosine transform. About sqrt(2 z log(1 / tolerance))
+applications of L reach the tolerance; one minus the sum of the coefficients is added to c_0, so the total is
+kept to round-off. Limit: lattice.
+
+H. Tal-Ezer, R. Kosloff, J. Chem. Phys. 81 (1984) 3967-3971.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+from scipy import fft
+
+from diffusim.block import Array, Unsupported
+from diffusim.generator import Generator, plane
+from diffusim.methods import ROUND_OFF, SLICE, Method, Plan, Prediction
+from diffusim.segment import Segment
+
+MOST_TERMS = 10**7
+COST = {"numbers": 0.8e-9, "vectors": 1.0e-9, "fields": 1.2e-9}
+
+
+class Chebyshev(Method):
+    """Chebyshev expansion of the exact lattice propagator.
+
+    Parameters
+    ----------
+    tolerance : float
+        Largest sum of the coefficients left out, relative to the field.
+    """
+
+    needs = ("generator",)
+    handles = frozenset({"walls", "uneven", "signed"})
+    limit = "lattice"
+    fields = 6.0
+
+    tolerance: Annotated[float, Field(ge=1e-15, le=0.1)] = 1e-12
+
+    def plan(self, segment: Segment) -> Plan:
+        """Terms needed to reach the tolerance; refuses more than 10^7."""
+        generator: Generator = segment.view("generator")
+        z = generator.fastest * segment.duration
+        if z == 0.0:
+            return Plan(0, None, 0.0)
+        terms = _terms_at_most(z, self.tolerance)
+        if terms > MOST_TERMS:
+            raise Unsupported(f"chebyshev would take {terms:.2g} terms; modes needs one")
+        cost = COST[generator.coefficients(1.0).shape]
+        return Plan(terms, None, terms * segment.grid.cells * cost)
+
+    def advance(self, u: Array, segment: Segment) -> Array:
+        """Sum the series, in slices short enough to be interrupted."""
+        from diffusim.loops import sweeps
+
+        steps, _, seconds = self.plan(segment)
+        if steps == 0:
+            return u
+        generator: Generator = segment.view("generator")
+        weights = exponential_weights(generator.fastest * segment.duration, self.tolerance)
+        shape, values = generator.coefficients(1.0 / generator.fastest)
+        older, newer = plane(u).copy(), plane(u).copy()
+        step, expand = (getattr(sweeps, f"{verb}_{shape}") for verb in ("step", "expand"))
+        step(newer, np.empty_like(newer), 1, *values, *generator.plane_wrap)
+        total = weights[0] * older + weights[1] * newer
+        doubled = generator.coefficients(2.0 / generator.fastest).values
+        batch = max(1, int(steps * SLICE / max(seconds, SLICE)))
+        for done in range(2, weights.size, batch):
+            part = weights[done : done + batch]
+            expand(older, newer, total, part, *doubled, 2.0, -1.0, *generator.plane_wrap)
+            segment.pulse(min(1.0, (done + batch) / weights.size))
+        return np.asarray(total.reshape(u.shape))
+
+    def predict(
+        self, before: Prediction | None, _reference: Array, _segment: Segment
+    ) -> Prediction:
+        """Tolerances of the segments so far, and round-off."""
+        return Prediction((float(before.error) if before else ROUND_OFF) + self.tolerance)
+
+
+def exponential_weights(z: float, tolerance: float) -> Array:
+    """Chebyshev coefficients of exp(z (x - 1)) on [-1, 1], those left out summing to at most the tolerance.
+
+    Their sum is one to the last bits, since the remainder is added to the first of them.
+    """
+    count = _terms_at_most(z, 1e-17)
+    x = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+    weights = fft.dct(np.exp(z * (x - 1.0)), type=2) / count
+    weights[0] *= 0.5
+    left_out = np.cumsum(np.abs(weights[::-1]))[::-1]
+    keep = max(2, int(np.count_nonzero(left_out > tolerance)))
+    weights = np.asarray(weights[:keep])
+    weights[0] += 1.0 - math.fsum(weights)
+    return weights
+
+
+def _terms_at_most(z: float, tolerance: float) -> int:
+    """Terms that surely suffice: c_k falls as exp(-k^2 / (2 z)), and faster than any power once k > z."""
+    log = math.log(1.0 / tolerance) + 4.0
+    return math.ceil(math.sqrt(2.0 * z * log) + log) + 8

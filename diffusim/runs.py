@@ -1,0 +1,305 @@
+"""Runs: the only time loop, from a plan that may refuse to frames at exactly the times asked for."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diffusim.block import Array, Invalid, Unsupported
+from diffusim.grid import Grid
+from diffusim.methods import Method, Plan, Prediction, refusal
+from diffusim.propagators import Propagator
+from diffusim.segment import Segment, cut, random_key
+
+Progress = Callable[[float], None]
+
+
+class Diverged(Exception):
+    """A field that is no longer finite."""
+
+
+class Frame(NamedTuple):
+    """A field at one of the times asked for, and all that is needed to go on from it."""
+
+    time: float
+    field: Array
+    counts: Array | None
+    state: Any
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """A method settled on a propagator, with every segment planned: ready to go.
+
+    Parameters
+    ----------
+    method, propagator, grid
+        Who carries what, where.
+    times : array
+        Frame times in s.
+    seed : int
+        Seed of the scenario; the method's name keys its own random numbers.
+    segments, plans : list
+        What lies between the frames, and what the method will do there.
+    """
+
+    method: Method
+    propagator: Propagator
+    grid: Grid
+    times: Array
+    seed: int
+    segments: list[Segment]
+    plans: list[Plan]
+
+    @property
+    def name(self) -> str:
+        """Name of the method in this run."""
+        return self.method.name
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return sum(plan.steps for plan in self.plans)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work expected."""
+        return sum(plan.seconds for plan in self.plans)
+
+    def begin(self, u: Array) -> Any:
+        """The state at time zero."""
+        key = random_key(self.seed, self.name, 0)
+        return self.method.begin(self.propagator.prepare(u), self.grid, key)
+
+    def warm(self, u: Array) -> None:
+        """Go a vanishing way into every epoch, so that loops are compiled or loaded before they count."""
+        state = self.begin(u)
+        for segment in self.segments:
+            if segment.start == segment.since:
+                instant = 1e-9 * segment.duration
+                short = replace(segment, stop=segment.start + instant, duration=instant)
+                self.method.advance(state, short)
+
+    def frames(
+        self, u: Array, done: int = 0, state: Any = None, progress: Progress | None = None
+    ) -> Iterator[Frame]:
+        """Yield the frames from number ``done`` on.
+
+        Parameters
+        ----------
+        u : array
+            Initial field.
+        done, state
+            How many frames there are already, and the state at the last of them.
+        progress : callable, optional
+            Told the fraction of the work done, several times a second.
+
+        Raises
+        ------
+        Diverged
+            When a field is not finite any more.
+        """
+        started = clock.perf_counter()
+        here = float(self.times[done - 1]) if done else 0.0
+        if state is None:
+            state = self.begin(u)
+        work = np.cumsum([0.0, *(plan.seconds for plan in self.plans)])
+        work = work / work[-1] if work[-1] > 0 else np.linspace(0.0, 1.0, work.size)
+        if not done and self.times[0] == 0.0:
+            yield self._frame(0.0, state, started)
+            started = clock.perf_counter()
+        wanted = set(map(float, self.times))
+        for segment in self.segments:
+            if segment.start < here:
+                continue
+            before, after = work[segment.index], work[segment.index + 1]
+            if progress is not None:
+                pulse = _part(progress, before, after)
+                segment = replace(segment, pulse=pulse)
+                pulse(0.0)
+            state = self.method.advance(state, segment)
+            if segment.stop in wanted:
+                yield self._frame(segment.stop, state, started)
+                started = clock.perf_counter()
+        if progress is not None:
+            progress(1.0)
+
+    def _frame(self, time: float, state: Any, started: float) -> Frame:
+        u = self.propagator.observe(self.method.observe(state, self.grid))
+        if not np.all(np.isfinite(u)):
+            raise Diverged(f"{self.name}: the field is no longer finite at t = {time:g} s")
+        counts = self.method.counts(state)
+        return Frame(time, u, counts, state, clock.perf_counter() - started)
+
+    def predictions(self, u: Array, reference: Iterable[Array]) -> Iterator[Prediction | None]:
+        """Yield the error that theory expects in each frame.
+
+        Parameters
+        ----------
+        u : array
+            Initial field.
+        reference : iterable of array
+            The reference's fields, frame by frame.
+        """
+        fields = iter(reference)
+        wanted = set(map(float, self.times))
+        here, prediction = u, None
+        if 0.0 in wanted:
+            here = next(fields)
+            yield Prediction(0.0)
+        for segment in self.segments:
+            if segment.stop in wanted:
+                here = next(fields)
+            else:
+                # An event between frames: nobody kept the reference there, so the method itself goes.
+                state = self.method.begin(here, self.grid, (0, 0))
+                here = self.method.observe(self.method.advance(state, segment), self.grid)
+            prediction = self.method.predict(prediction, here, segment)
+            if segment.stop in wanted:
+                yield prediction
+
+
+def _part(progress: Progress, before: float, after: float) -> Progress:
+    return lambda fraction: progress(before + fraction * (after - before))
+
+
+def plan(
+    method: Method,
+    propagator: Propagator,
+    grid: Grid,
+    times: Sequence[float] | Array,
+    *,
+    traits: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> Course:
+    """Settle a method on a propagator and plan every segment before anything is computed.
+
+    Parameters
+    ----------
+    times : sequence of float
+        Frame times in s, increasing, none before zero.
+    traits : mapping, optional
+        Traits of the initial field, beside those of the propagator.
+
+    Raises
+    ------
+    Unsupported
+        When the method cannot carry this, with the reason and what can.
+    Invalid
+        When an option of the method is out of its range here.
+    """
+    frames = np.array(times, dtype=float)
+    if frames.size == 0 or frames[0] < 0 or np.any(np.diff(frames) <= 0):
+        raise Invalid("frame times must grow from zero on")
+    found = {**propagator.traits(grid), **(traits or {})}
+    if (reason := refusal(method, propagator, found)) is not None:
+        raise Unsupported(reason)
+    segments = cut(grid, propagator, [*map(float, frames)], seed, method.name)
+    settled = method.settle(segments)
+    plans = [settled.plan(segment) for segment in segments]
+    return Course(settled, propagator, grid, frames, seed, segments, plans)
+
+
+def traits_of(u: Array) -> dict[str, str]:
+    """Traits that an initial field brings."""
+    lowest = float(np.min(u))
+    return {"signed": f"initial values below zero, down to {lowest:.6g}"} if lowest < 0 else {}
+
+
+def revived(state: Any, arrays: Mapping[str, Array]) -> Any:
+    """Rebuild a state of the same kind as ``state`` from stored arrays."""
+    return type(state)(**arrays) if isinstance(state, tuple) else arrays["state"]
+
+
+def taken_apart(state: Any) -> dict[str, Array]:
+    """Return the arrays of a state by name, as they are stored."""
+    return dict(state._asdict()) if isinstance(state, tuple) else {"state": state}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What came out of one method: times, frames and facts.
+
+    Parameters
+    ----------
+    label : str
+        Name of the run.
+    times : array
+        Frame times in s, shape (n,).
+    frames : array
+        Fields, shape (n, nx, ny).
+    facts : dict
+        Kind, limit, steps, seconds and options.
+    counts : array, optional
+        Integer counts behind the fields.
+    """
+
+    label: str
+    times: Array
+    frames: Array
+    facts: dict[str, Any] = field(default_factory=dict)
+    counts: Array | None = None
+
+
+def solve(
+    u: Array,
+    propagator: Propagator,
+    *,
+    grid: Grid,
+    times: Sequence[float],
+    method: Method | str = "modes",
+    seed: int = 0,
+) -> Run:
+    """Carry a field with one method and return all frames.
+
+    Parameters
+    ----------
+    u : array
+        Initial field of the grid's shape, mean values of the cells.
+    propagator : Propagator
+        What carries it, such as ``Diffusion(diffusivity=1.5e-9)``.
+    times : sequence of float
+        Frame times in s.
+    method : Method or str
+        How; a word stands for the method with its defaults.
+
+    Raises
+    ------
+    Unsupported
+        When the method cannot carry this.
+    Invalid
+        When the field, an option or a wall does not fit the grid.
+
+    Examples
+    --------
+    >>> import numpy as np, diffusim as ds
+    >>> grid = ds.Grid(shape=(4, 4), size=(1.0, 1.0))
+    >>> u = np.zeros((4, 4)); u[0, 0] = 1.0
+    >>> run = ds.solve(u, ds.Diffusion(diffusivity=1.0), grid=grid, times=[0.0, 10.0])
+    >>> bool(np.allclose(run.frames[-1], 1 / 16))
+    True
+    """
+    u = np.array(u, dtype=float)
+    if u.shape != grid.shape:
+        raise Invalid(f"the field has shape {u.shape}, the grid has {grid.shape}")
+    if not np.all(np.isfinite(u)):
+        raise Invalid("the field holds NaN or infinite numbers")
+    for problem in propagator.check(grid):
+        raise problem
+    chosen = Method.find(method)() if isinstance(method, str) else method
+    course = plan(chosen, propagator, grid, times, traits=traits_of(u), seed=seed)
+    frames = list(course.frames(u))
+    facts = {
+        **course.method.facts(),
+        "steps": course.steps,
+        "seconds": sum(frame.seconds for frame in frames),
+        "seed": seed,
+    }
+    counts = [frame.counts for frame in frames if frame.counts is not None]
+    fields = np.stack([frame.field for frame in frames])
+    return Run(course.name, course.times, fields, facts, np.stack(counts) if counts else None)
