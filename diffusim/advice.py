@@ -1,0 +1,145 @@
+"""What ``check`` and ``methods`` say: what a scenario means, what it would take, and who could carry it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from diffusim import runs
+from diffusim.block import Invalid, Unsupported
+from diffusim.experiment import Experiment
+from diffusim.methods import Method, offered
+from diffusim.propagators import Propagator
+from diffusim.resources import in_words, memory_available, memory_needed
+from diffusim.runs import Course
+
+_TIMES = ((86400.0, "day"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
+
+
+def advice(experiment: Experiment) -> str:
+    """Everything that ``diffusim check`` prints: resolved values, limits, cost, and which methods suit."""
+    lines = [experiment.scenario.title, "", "In SI units:"]
+    content = experiment.scenario.model_dump(mode="json")
+    lines += [f"  {line}" for line in _resolved(content)]
+    grid, times = experiment.scenario.grid, experiment.scenario.times.resolved()
+    sizes = " x ".join(f"{h:.6g} m" for h in grid.spacing)
+    lines += ["", f"{grid.cells} cells of {sizes}, {len(times)} frames, "
+                  f"the first at {in_time(times[0])}, the last at {in_time(times[-1])}",
+              f"{len(_epochs(experiment.courses[0]))} epochs: the medium changes at "
+              f"{', '.join(map(in_time, _epochs(experiment.courses[0])[1:])) or 'no time'}",
+              "", "Methods:"]  # fmt: skip
+    for course in experiment.courses:
+        role = " (reference)" if experiment.roles.get(course.name) else ""
+        lines.append(f"  {course.name}{role}: limit {course.method.limit}, {_cost(course)}")
+    need, have = memory_needed(experiment.courses), memory_available()
+    room = f", {in_words(have)} available" if have is not None else ""
+    lines += [f"  memory at most {in_words(need)}{room}; result about "
+              f"{in_words(_result_size(experiment))}", "", "Others that could, and why not the rest:"]  # fmt: skip
+    lines += [f"  {line}" for line in _others(experiment)]
+    return "\n".join(lines)
+
+
+def _resolved(value: Any, path: str = "") -> Iterator[str]:
+    """Lines ``key: value`` with dotted keys, values that were not given left out."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _resolved(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        for number, inner in enumerate(value):
+            yield from _resolved(inner, f"{path}.{number}")
+    elif value not in (None, [], {}):
+        yield f"{path}: {value}"
+
+
+def _epochs(course: Course) -> list[float]:
+    return sorted({segment.since for segment in course.segments})
+
+
+def _cost(course: Course) -> str:
+    steps = [plan for plan in course.plans if plan.dt is not None]
+    parts = [f"{course.steps} steps" if course.steps != 1 else "1 step"]
+    if steps:
+        longest = max(plan.dt for plan in steps if plan.dt is not None)
+        parts.append(f"the longest {in_time(longest)}")
+        fastest = max(s.view("generator").fastest for s in course.segments)
+        parts.append(f"limit {in_time(1.0 / fastest)}" if fastest else "no limit")
+    parts.append(f"about {in_time(max(course.seconds, 1e-3))}")
+    return ", ".join(parts)
+
+
+def _result_size(experiment: Experiment) -> int:
+    frame = 8 * experiment.scenario.grid.cells * len(experiment.scenario.times.resolved())
+    return sum(frame * (2 if course.method.statistical else 1) for course in experiment.courses)
+
+
+def _others(experiment: Experiment) -> Iterator[str]:
+    scenario = experiment.scenario
+    used = {course.method.word for course in experiment.courses}
+    for word, kind in Method.everyone():
+        if word in used:
+            continue
+        if isinstance(kind, Unsupported):
+            yield f"{word}: no, {kind}"
+            continue
+        try:
+            course = runs.plan(
+                kind(), scenario.propagator, scenario.grid, scenario.times.resolved(),
+                traits=runs.traits_of(experiment.initial), seed=scenario.seed,
+            )  # fmt: skip
+        except (Unsupported, Invalid) as reason:
+            yield f"{word}: no, {reason}"
+        else:
+            yield f"{word}: yes, limit {course.method.limit}, {_cost(course)}"
+
+
+def table_of_methods() -> str:
+    """Propagators by methods: the view a method would take, or a dash."""
+    kinds = list(Method.everyone())
+    head = ["", *(word for word, _ in kinds)]
+    rows = [head]
+    for word, propagator in Propagator.everyone():
+        if isinstance(propagator, Unsupported):
+            rows.append([word, str(propagator)])
+            continue
+        views = offered(propagator)
+        row = [word]
+        for _, kind in kinds:
+            able = not isinstance(kind, Unsupported) and propagator.always <= kind.handles
+            shared = [v for v in kind.needs if v in views] if able else []  # type: ignore[union-attr]
+            row.append(shared[0] if shared else "-")
+        rows.append(row)
+    lines = _aligned(rows)
+    lines += ["", *_aligned([["method", "order", "limit", "carries"], *_facts(kinds)])]
+    return "\n".join(lines)
+
+
+def _facts(kinds: list[tuple[str, type[Method] | Unsupported]]) -> Iterator[list[str]]:
+    for word, kind in kinds:
+        if isinstance(kind, Unsupported):
+            yield [word, "", "", str(kind)]
+            continue
+        field = kind.model_fields.get("limit")
+        limit = f"{field.default} (an option)" if field is not None else str(kind.limit)
+        order = "N^-1/2" if kind.statistical else str(kind.order or "exact")
+        yield [word, order, limit, ", ".join(sorted(kind.handles))]
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    width = max(map(len, rows))
+    full = [row + [""] * (width - len(row)) for row in rows]
+    widths = [max(len(row[k]) for row in full) for k in range(width)]
+    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in full]
+
+
+def in_time(seconds: float) -> str:
+    """Say a time as people do.
+
+    Examples
+    --------
+    >>> in_time(90000.0), in_time(0.25), in_time(0.0)
+    ('1.042 day', '250 ms', '0 s')
+    """
+    size, unit = next(((s, u) for s, u in _TIMES if abs(seconds) >= s), _TIMES[3])
+    value = seconds / size
+    return f"{value:.4g} {unit}" if math.isfinite(value) else f"{value} s"

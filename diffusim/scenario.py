@@ -1,0 +1,237 @@
+"""The scenario: one YAML file that says what is carried, where, how and when."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+import numpy as np
+from pydantic import Field, ValidationError, ValidationInfo, WrapValidator, model_validator
+
+from diffusim import reading
+from diffusim.block import (
+    Array,
+    Block,
+    Integer,
+    Invalid,
+    Member,
+    OneOf,
+    Seconds,
+    Unsupported,
+    listed,
+)
+from pydantic.fields import FieldInfo
+
+from diffusim.grid import Grid
+from diffusim.initial import Initial
+from diffusim.methods import Method
+from diffusim.propagators import Propagator
+from diffusim.reading import Document, Path_, ScenarioError
+from diffusim.segment import random_key
+
+MOST_FRAMES = 10**6
+
+
+class Substance(Block):
+    """What the field is called, and its unit."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = "concentration"
+    unit: Annotated[str, Field(max_length=32)] = "g/L"
+
+    @model_validator(mode="after")
+    def _no_axis(self) -> Self:
+        if self.name in ("x", "y", "time", "counts"):
+            raise ValueError(f"'{self.name}' means something else in the result; choose another name")
+        return self
+
+
+class Times(Block):
+    """When frames are taken: ``{stop, frames, spacing}`` from zero on, or ``{at: [...]}``.
+
+    With quadratic spacing the first frames lie close together, so a sharp beginning is seen.
+    """
+
+    stop: Annotated[Seconds, Field(gt=0, le=1e12)] | None = None
+    frames: Annotated[Integer, Field(ge=2, le=MOST_FRAMES)] | None = None
+    spacing: Literal["linear", "quadratic", "logarithmic"] = "linear"
+    at: Annotated[tuple[Annotated[Seconds, Field(ge=0)], ...], listed] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.at is not None:
+            if self.stop is not None or self.frames is not None:
+                raise ValueError("give either 'stop' and 'frames' or a list 'at', not both")
+            if len(self.at) == 0 or any(b <= a for a, b in zip(self.at, self.at[1:], strict=False)):
+                raise ValueError("the times in 'at' must grow")
+            if self.at[-1] == 0.0:
+                raise ValueError("the last time in 'at' must be later than zero")
+        elif self.stop is None or self.frames is None:
+            raise ValueError("expected 'stop' and 'frames', or a list 'at'")
+        return self
+
+    def resolved(self) -> Array:
+        """Frame times in s."""
+        if self.at is not None or self.stop is None or self.frames is None:
+            return np.array(self.at, dtype=float)
+        part = np.arange(self.frames) / (self.frames - 1)
+        if self.spacing == "quadratic":
+            part = part**2
+        elif self.spacing == "logarithmic":
+            # From zero, then evenly in log t over three decades up to the end.
+            part = np.concatenate([[0.0], np.geomspace(1e-3, 1.0, self.frames - 1)])
+        return self.stop * part
+
+
+Bound = Annotated[float, Field(gt=0)]
+
+
+class Expected(Block):
+    """Largest errors a scenario allows one of its methods, relative to the reference."""
+
+    l1: Bound | None = None
+    l2: Bound | None = None
+    linf: Bound | None = None
+    worst_l2: Bound | None = None
+    mass_drift: Bound | None = None
+
+
+def _reference(value: Any, handler: Any, info: ValidationInfo) -> Any:
+    """A label of one of the methods stands for that one; anything else is a method of its own."""
+    labels = [method.name for method in info.data.get("methods", ())]
+    return value if value is None or value in labels else handler(value)
+
+
+class Scenario(Block):
+    """A whole scenario; its fields are the top-level keys of the YAML file."""
+
+    diffusim: Literal[1] = 1
+    title: Annotated[str, Field(max_length=200)] = "Untitled"
+    grid: Grid
+    propagator: Annotated[Propagator, OneOf(Propagator)]
+    field: Substance = Substance()
+    initial: Initial
+    times: Times
+    methods: Annotated[tuple[Annotated[Method, OneOf(Method)], ...], Field(min_length=1), listed]
+    reference: Annotated[Method | str | None, OneOf(Method), WrapValidator(_reference)] = None
+    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = 0
+    expect: dict[str, Expected] = Field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything that decides the frames."""
+        content = self.model_dump(mode="json", exclude={"title", "expect"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def initial_field(self) -> Array:
+        """Make the initial field.
+
+        Raises
+        ------
+        Invalid
+            When it cannot be made on this grid.
+        """
+        key = random_key(self.seed, "initial", 0)
+        try:
+            return self.initial.field(self.grid, key)
+        except Invalid as problem:
+            raise Invalid(problem.message, "initial", *problem.path) from None
+        except ValueError as problem:
+            raise Invalid(str(problem), "initial") from None
+
+    def problems(self) -> Iterator[Invalid]:
+        """Yield what is wrong beyond single keys, so far as it shows without computing anything."""
+        for problem in self.propagator.check(self.grid):
+            yield Invalid(problem.message, "propagator", *problem.path)
+        labels = [method.name for method in self.methods]
+        for number, label in enumerate(labels):
+            if label.casefold() in map(str.casefold, labels[:number]):
+                yield Invalid(
+                    f"two methods are called '{label}'; give one of them a 'label' of its own",
+                    "methods", number,
+                )  # fmt: skip
+            if label in (*Grid.names, "time"):
+                yield Invalid(f"'{label}' cannot be a label", "methods", number, "label")
+        if isinstance(self.reference, Method) and self.reference.name in labels:
+            yield Invalid(f"'{self.reference.name}' is the label of another method", "reference")
+        named = {*labels, *([self.reference.name] if isinstance(self.reference, Method) else ())}
+        for label in self.expect:
+            if label not in named:
+                yield Invalid(f"there is no method '{label}' here", "expect", label)
+
+
+# --- from a file --------------------------------------------------------------------------------
+
+
+def load(source: Path, overrides: Sequence[str] = ()) -> tuple[Scenario, Document]:
+    """Read and check a scenario file, without computing anything.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong, each with file, line, column and the path of its key.
+    """
+    document = reading.read(Path(source), overrides)
+    try:
+        folder = document.source.resolve().parent
+        scenario = Scenario.model_validate(document.value, context={"folder": folder})
+    except ValidationError as error:
+        raise reading.explain(error, document, _known_keys(document)) from None
+    if problems := list(scenario.problems()):
+        raise explained(problems, document)
+    return scenario, document
+
+
+def explained(problems: Sequence[Invalid], document: Document) -> ScenarioError:
+    """Give problems their places in the file they came from."""
+    return reading.explain(problems, document, _known_keys(document))
+
+
+def _known_keys(document: Document) -> Callable[[Path_], Sequence[str]]:
+    """From the path of a block to the keys that may stand there."""
+
+    def known(path: Path_) -> Sequence[str]:
+        value: Any = document.value
+        types: list[Any] = [Scenario]
+        for step in path:
+            if isinstance(step, str):
+                blocks = [block for kind in types for block in _blocks(kind, value)]
+                types = [_typed(b.model_fields[step]) for b in blocks if step in b.model_fields]
+            value = _inside(value, step)
+        found = [block for kind in types for block in _blocks(kind, value)]
+        words = [] if isinstance(value, list) else [
+            word for block in found for word in (["kind"] if issubclass(block, Member) else [])
+            + list(block.model_fields)
+        ]  # fmt: skip
+        return list(dict.fromkeys(words))
+
+    return known
+
+
+def _inside(value: Any, step: str | int) -> Any:
+    try:
+        return value[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _typed(field: FieldInfo) -> Any:
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def _blocks(kind: Any, value: Any) -> list[type[Block]]:
+    """Blocks that a type allows here, by the value's own ``kind`` where it has one."""
+    word = value.get("kind") if isinstance(value, Mapping) else None
+    if isinstance(kind, type) and issubclass(kind, Block):
+        own = kind.model_fields.get("kind")
+        return [kind] if own is None or word in (None, *get_args(own.annotation)) else []
+    if get_origin(kind) is Annotated:
+        mark = next((m for m in kind.__metadata__ if isinstance(m, OneOf)), None)
+        if mark is not None:
+            try:
+                return [mark.family.find(word)] if isinstance(word, str) else []
+            except Unsupported:
+                return []
+    return [block for part in get_args(kind) for block in _blocks(part, value)]
