@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diffusim.experiment import compare as compare
-    from diffusim.experiment import run as run
     from diffusim.block import Invalid as Invalid
     from diffusim.block import Unsupported as Unsupported
+    from diffusim.conduct import compare as compare
+    from diffusim.conduct import run as run
     from diffusim.grid import Grid as Grid
     from diffusim.propagators.diffusion import Diffusion as Diffusion
     from diffusim.propagators.walls import CellWalls as CellWalls
@@ -28,8 +28,8 @@ _PLACES = {
     "CellWalls": "propagators.walls",
     "Run": "runs",
     "solve": "runs",
-    "run": "experiment",
-    "compare": "experiment",
+    "run": "conduct",
+    "compare": "conduct",
     "load": "store",
     "Invalid": "block",
     "Unsupported": "block",

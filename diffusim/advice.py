@@ -1,4 +1,4 @@
-"""What ``check`` and ``methods`` say: what a scenario means, what it would take, and who could carry it."""
+"""What ``check`` and ``methods`` say: what a scenario means, what it takes, who could carry it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TIMES = ((86400.0, "day"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms
 
 
 def advice(experiment: Experiment) -> str:
-    """Everything that ``diffusim check`` prints: resolved values, limits, cost, and which methods suit."""
+    """Everything that ``diffusim check`` prints: resolved values, limits, cost, who suits."""
     lines = [experiment.scenario.title, "", "In SI units:"]
     content = experiment.scenario.model_dump(mode="json")
     lines += [f"  {line}" for line in _resolved(content)]
@@ -34,8 +34,9 @@ def advice(experiment: Experiment) -> str:
         lines.append(f"  {course.name}{role}: limit {course.method.limit}, {_cost(course)}")
     need, have = memory_needed(experiment.courses), memory_available()
     room = f", {in_words(have)} available" if have is not None else ""
-    lines += [f"  memory at most {in_words(need)}{room}; result about "
-              f"{in_words(_result_size(experiment))}", "", "Others that could, and why not the rest:"]  # fmt: skip
+    size = in_words(_result_size(experiment))
+    lines.append(f"  memory at most {in_words(need)}{room}; result about {size}")
+    lines += ["", "Others that could, and why not the rest:"]
     lines += [f"  {line}" for line in _others(experiment)]
     return "\n".join(lines)
 
@@ -129,7 +130,9 @@ def _aligned(rows: list[list[str]]) -> list[str]:
     width = max(map(len, rows))
     full = [row + [""] * (width - len(row)) for row in rows]
     widths = [max(len(row[k]) for row in full) for k in range(width)]
-    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in full]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in full
+    ]
 
 
 def in_time(seconds: float) -> str:

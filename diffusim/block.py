@@ -1,7 +1,8 @@
 """Blocks: what a user may write in a scenario, checked once and never changed afterwards.
 
-A block's fields are its YAML keys, so one class is YAML model, solver option list and schema at once.
-Blocks of an open family (methods, propagators) are found by their word, the name of their file.
+A block's fields are its YAML keys, so one class is YAML model, solver option list and schema at
+once. Blocks of an open family (methods, propagators) are found by their word, the name of their
+file.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Unsupported(Exception):
 
 
 class Block(BaseModel):
-    """A frozen, strict group of keys; unknown keys are refused, whole-number floats are integers."""
+    """A frozen, strict group of keys; unknown keys are refused."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
@@ -232,7 +233,7 @@ class Member(Block):
 
 
 class OneOf:
-    """The type of a key that holds one member of a family: ``{kind: word, ...}`` or the bare word."""
+    """The type of a key that holds a member of a family: ``{kind: word, ...}`` or its word."""
 
     def __init__(self, family: type[Member]) -> None:
         self.family = family
@@ -264,9 +265,11 @@ class OneOf:
         return core_schema.with_info_plain_validator_function(
             self._read,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda member: {"kind": member.word, **member.model_dump(mode="json")}
-                if isinstance(member, Member)
-                else member
+                lambda member: (
+                    {"kind": member.word, **member.model_dump(mode="json")}
+                    if isinstance(member, Member)
+                    else member
+                )
             ),
         )
 

@@ -1,7 +1,7 @@
 """The command line: verbs, exit codes, and nothing that computes.
 
-Results go to standard output, progress and everything else to standard error. Heavy modules are imported
-by the verb that needs them, so that ``--help`` is immediate.
+Results go to standard output, progress and everything else to standard error. Heavy modules are
+imported by the verb that needs them, so that ``--help`` is immediate.
 """
 
 from __future__ import annotations
@@ -67,7 +67,12 @@ def _in_sentences() -> Iterator[None]:
 
 def _code_of(problem: Exception) -> int | None:
     """The exit code of errors whose classes live in modules that are imported late."""
-    codes = {"ScenarioError": INVALID, "Occupied": INVALID, "StoreError": FAILED, "Diverged": FAILED}
+    codes = {
+        "ScenarioError": INVALID,
+        "Occupied": INVALID,
+        "StoreError": FAILED,
+        "Diverged": FAILED,
+    }
     names = [kind.__name__ for kind in type(problem).__mro__]
     return next((codes[name] for name in names if name in codes), None)
 
@@ -93,7 +98,9 @@ _set = click.option(
 @main.command()
 @click.argument("scenarios", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_set
-@click.option("--only", multiple=True, metavar="METHOD", help="Run this method only; may be repeated.")
+@click.option(
+    "--only", multiple=True, metavar="METHOD", help="Run this method only; may be repeated."
+)
 @click.option("--out", default="outputs", type=click.Path(path_type=Path), show_default=True,
               help="Folder for results; each scenario gets a folder of its own in it.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run, if there is one.")
@@ -112,7 +119,7 @@ def run(
 ) -> None:
     """Run scenarios: every method, stored, compared and drawn."""
     with _in_sentences():
-        from diffusim import experiment
+        from diffusim import conduct, experiment
 
         sound = True
         for source in scenarios:
@@ -120,7 +127,7 @@ def run(
             ready = experiment.prepare(source, overrides, only)
             parts = {"start": clock.perf_counter() - (STARTED if source is scenarios[0] else began)}
             with _Progress(quiet) as reporter:
-                outcome = experiment.carry_out(
+                outcome = conduct.carry_out(
                     ready, out, resume=resume, overwrite=overwrite, reporter=reporter
                 )
                 if not no_figures:
@@ -150,7 +157,9 @@ def _draw(path: Path, reporter: _Progress) -> float:
 @click.option("--reference", metavar="LABEL", help="The run to compare with.")
 @click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table",
               show_default=True)  # fmt: skip
-@click.option("--tolerance", type=float, help="Exit with 3 if any worst relative L2 error exceeds this.")
+@click.option(
+    "--tolerance", type=float, help="Exit with 3 if any worst relative L2 error exceeds this."
+)
 def compare(
     files: Sequence[Path], reference: str | None, style: str, tolerance: float | None
 ) -> None:
@@ -158,11 +167,11 @@ def compare(
     with _in_sentences():
         from contextlib import ExitStack
 
-        from diffusim import experiment, store
+        from diffusim import conduct, store
 
         with ExitStack() as stack:
             stored = [stack.enter_context(store.load(file)) for file in files]
-            comparison = experiment.compare_stored(stored, reference)
+            comparison = conduct.compare_stored(stored, reference)
         _print_table(comparison, style)
         beyond = tolerance is not None and any(
             row.worst_l2 > tolerance for row in comparison.rows if row.verdict != "reference"
@@ -252,7 +261,9 @@ def _print_table(comparison: Comparison, style: str) -> None:
     if style == "json":
         click.echo(json.dumps(comparison.as_dict(), indent=1))
         return
-    rows = [[text(getattr(row, name)) for name, text in _COLUMNS.items()] for row in comparison.rows]
+    rows = [
+        [text(getattr(row, name)) for name, text in _COLUMNS.items()] for row in comparison.rows
+    ]
     heads = [name.replace("_", " ") for name in _COLUMNS]
     if style == "csv":
         import csv
@@ -264,7 +275,9 @@ def _print_table(comparison: Comparison, style: str) -> None:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(title=comparison.title, caption="errors relative to the reference, last frame")
+        table = Table(
+            title=comparison.title, caption="errors relative to the reference, last frame"
+        )
         for head in heads:
             table.add_column(head, overflow="fold")
         for cells in rows:
@@ -273,7 +286,7 @@ def _print_table(comparison: Comparison, style: str) -> None:
 
 
 class _Progress:
-    """A bar on a terminal, a plain line per tenth elsewhere, and nothing for what takes under a second."""
+    """A bar on a terminal, a line per tenth elsewhere, nothing for what takes under a second."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -315,7 +328,12 @@ class _Progress:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
             from rich.progress import TimeRemainingColumn as Remaining
 
-            columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True), Remaining()]
+            columns = [
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(show_speed=True),
+                Remaining(),
+            ]
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
             self._task = self._bar.add_task(name, total=1.0)

@@ -1,8 +1,8 @@
 """Comparison of runs: how far they are apart, how far theory says they should be, and a verdict.
 
-Errors are relative to the reference of the run's own limit, never absolute: a small field must not pass
-unseen. Deterministic methods are judged by observed over predicted error, statistical ones by chi-square
-against the law of their limit.
+Errors are relative to the reference of the run's own limit, never absolute: a small field must not
+pass unseen. Deterministic methods are judged by observed over predicted error, statistical ones by
+chi-square against the law of their limit.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Series:
 class Row:
     """One run in the table.
 
-    ``l1``, ``l2``, ``linf`` and ``expected`` belong to the last frame, ``worst_l2`` to the frame where it is
-    largest; ``mass_drift`` is the largest relative change of the total.
+    ``l1``, ``l2``, ``linf`` and ``expected`` belong to the last frame, ``worst_l2`` to the frame
+    where it is largest; ``mass_drift`` is the largest relative change of the total.
     """
 
     label: str
@@ -136,7 +136,8 @@ def compare(
         Runs on the same grid at the same times.
     reference : str, optional
         Label of the reference; runs of another limit are judged against a run whose facts say
-        ``role: reference`` and whose limit is theirs. Default: the first run that is not statistical.
+        ``role: reference`` and whose limit is theirs. Default: the first run that is not
+        statistical.
     expect : mapping, optional
         Largest errors a scenario allows, ``{label: {l1, l2, linf, worst_l2, mass_drift: number}}``.
 
@@ -212,7 +213,7 @@ def _row(
 
 
 def distance(u: Array, reference: Array, order: float) -> float:
-    """Relative distance ||u - r|| / ||r||; of a reference that is zero everywhere, 0 or infinity."""
+    """Relative distance ||u - r|| / ||r||; from a field of zeros it is 0 or infinity."""
     apart = float(np.linalg.norm(np.ravel(u - reference), order))
     size = float(np.linalg.norm(np.ravel(reference), order))
     return apart / size if size else (0.0 if apart == 0.0 else math.inf)
@@ -272,7 +273,8 @@ def chi_square(counts: Array, expected: Array) -> float:
 
     References
     ----------
-    W. G. Cochran, "Some methods for strengthening the common chi-square tests", Biometrics 10 (1954).
+    W. G. Cochran, "Some methods for strengthening the common chi-square tests", Biometrics 10
+    (1954).
     """
     ends = _pools(expected)
     if ends.size < 2:

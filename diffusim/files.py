@@ -75,9 +75,10 @@ def read_array(path: Path, shape: tuple[int, ...]) -> Array:
 
 
 def read_image(path: Path, shape: tuple[int, int]) -> Array:
-    """Read a PNG or JPEG as grey values from 0 to 1, cropped to the grid's proportions and reduced to its cells.
+    """Read a PNG or JPEG as grey values from 0 to 1, one per cell.
 
-    The result is ``u[x, y]`` with y upwards, so that what was up in the image is up in a figure.
+    The image is cropped to the grid's proportions and averaged over cells. The result is
+    ``u[x, y]`` with y upwards, so that what was up in the image is up in a figure.
 
     Raises
     ------

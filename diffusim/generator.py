@@ -5,9 +5,10 @@ The field obeys ``du/dt = L u + b`` with
     (L u + b) = sum over axes of (F_low - F_high) / measure  -  loss u  +  source,
     F = up u_below - down u_above      on every face.
 
-Without flow ``down is up``. Face arrays keep the smallest shape that broadcasts, (n + 1) along their own
-axis and 1 along every axis where all lines are alike, and are divided by the measure of their own axis only.
-That one shape decides the compiled loop, whether a symbol exists, and the memory.
+Without flow ``down is up``. Face arrays keep the smallest shape that broadcasts, (n + 1) along
+their own axis and 1 along every axis where all lines are alike, and are divided by the measure of
+their own axis only. That one shape decides the compiled loop, whether a symbol exists, and the
+memory.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Generator:
         )
 
     def conductance(self, axis: int) -> float | None:
-        """The one number of an axis whose inner faces are all alike and whose rim is closed or joined."""
+        """The one number of an axis whose inner faces are all alike, else None."""
         up, _, measure = self.faces[axis]
         inner = _cells(up, axis, slice(1, -1))
         rim = _cells(up, axis, [0, -1])

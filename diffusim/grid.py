@@ -66,8 +66,8 @@ Edges = Annotated[
 class Grid(Block):
     """A box of cells in one or two dimensions.
 
-    Cell ``i`` of axis ``k`` reaches from ``i h`` to ``(i + 1) h`` with ``h = size[k] / shape[k]``; fields are
-    arrays ``u[x, y]`` of the cells' mean values.
+    Cell ``i`` of axis ``k`` reaches from ``i h`` to ``(i + 1) h`` with ``h = size[k] / shape[k]``;
+    fields are arrays ``u[x, y]`` of the cells' mean values.
 
     Parameters
     ----------
@@ -88,13 +88,14 @@ class Grid(Block):
 
     shape: Annotated[tuple[Cells, ...], Field(min_length=1, max_length=2), listed]
     size: Annotated[tuple[Length, ...], Field(min_length=1, max_length=2), listed]
-    edges: Edges = Field(default="no-flux", validate_default=True)  # type: ignore[assignment]
+    edges: Edges = Field(default="no-flux", validate_default=True)
 
     def model_post_init(self, _context: Any) -> None:
         """Refuse what no single key can show."""
         if len(self.size) != len(self.shape):
             raise ValueError(
-                f"shape has {len(self.shape)} axes but size has {len(self.size)}; give one length per axis"
+                f"shape has {len(self.shape)} axes but size has {len(self.size)}; "
+                "give one length per axis"
             )
         if self.cells > LARGEST:
             raise ValueError(f"{self.cells} cells are more than the {LARGEST} that can be handled")

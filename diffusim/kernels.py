@@ -1,7 +1,7 @@
 """Kernels: probability densities as arrays, odd in size, that sum to one.
 
-A kernel says where what is in one cell now will be later. Convolved with a field it gives the expectation,
-drawn from it gives chance.
+A kernel says where what is in one cell now will be later. Convolved with a field it gives the
+expectation, drawn from it gives chance.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ REACH = 9.2
 def sampled(variance: float) -> Array:
     """Gaussian sampled at cell centres, p_j ~ exp(-j^2 / (2 variance)), made to sum to one.
 
-    Below a standard deviation of one cell its variance is wrong (by 14 % at half a cell): use ``lattice``.
+    Below a standard deviation of one cell its variance is wrong (by 14 % at half a cell): use
+    ``lattice``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Runs: the only time loop, from a plan that may refuse to frames at exactly the times asked for."""
+"""Runs: the only time loop, from a plan that may refuse to frames at exactly their times."""
 
 from __future__ import annotations
 
@@ -71,19 +71,26 @@ class Course:
         """Seconds of work expected."""
         return sum(plan.seconds for plan in self.plans)
 
+    def facts(self) -> dict[str, Any]:
+        """What is stored beside the frames, but for the time they took."""
+        statistical = self.method.statistical
+        return {**self.method.facts(), "steps": self.steps, "seed": self.seed,
+                "statistical": statistical}  # fmt: skip
+
     def begin(self, u: Array) -> Any:
         """The state at time zero."""
         key = random_key(self.seed, self.name, 0)
         return self.method.begin(self.propagator.prepare(u), self.grid, key)
 
     def warm(self, u: Array) -> None:
-        """Go a vanishing way into every epoch, so that loops are compiled or loaded before they count."""
-        state = self.begin(u)
+        """Go a vanishing way into every epoch, so that loops are loaded before they count."""
+        method = self.method.least()
+        state = method.begin(self.propagator.prepare(u), self.grid, (0, 0))
         for segment in self.segments:
             if segment.start == segment.since:
                 instant = 1e-9 * segment.duration
                 short = replace(segment, stop=segment.start + instant, duration=instant)
-                self.method.advance(state, short)
+                state = method.advance(state, short)
 
     def frames(
         self, u: Array, done: int = 0, state: Any = None, progress: Progress | None = None
@@ -156,7 +163,8 @@ class Course:
             if segment.stop in wanted:
                 here = next(fields)
             else:
-                # An event between frames: nobody kept the reference there, so the method itself goes.
+                # An event between frames: nobody kept the reference there, so the method itself
+                # goes.
                 state = self.method.begin(here, self.grid, (0, 0))
                 here = self.method.observe(self.method.advance(state, segment), self.grid)
             prediction = self.method.predict(prediction, here, segment)
@@ -218,7 +226,9 @@ def revived(state: Any, arrays: Mapping[str, Array]) -> Any:
 
 def taken_apart(state: Any) -> dict[str, Array]:
     """Return the arrays of a state by name, as they are stored."""
-    return dict(state._asdict()) if isinstance(state, tuple) else {"state": state}
+    if isinstance(state, tuple):
+        return dict(zip(type(state)._fields, state, strict=True))  # type: ignore[attr-defined]
+    return {"state": state}
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,12 +304,7 @@ def solve(
     chosen = Method.find(method)() if isinstance(method, str) else method
     course = plan(chosen, propagator, grid, times, traits=traits_of(u), seed=seed)
     frames = list(course.frames(u))
-    facts = {
-        **course.method.facts(),
-        "steps": course.steps,
-        "seconds": sum(frame.seconds for frame in frames),
-        "seed": seed,
-    }
+    facts = {**course.facts(), "seconds": sum(frame.seconds for frame in frames)}
     counts = [frame.counts for frame in frames if frame.counts is not None]
     fields = np.stack([frame.field for frame in frames])
     return Run(course.name, course.times, fields, facts, np.stack(counts) if counts else None)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import numpy as np
 from pydantic import Field, ValidationError, ValidationInfo, WrapValidator, model_validator
+from pydantic.fields import FieldInfo
 
 from diffusim import reading
 from diffusim.block import (
@@ -23,8 +24,6 @@ from diffusim.block import (
     Unsupported,
     listed,
 )
-from pydantic.fields import FieldInfo
-
 from diffusim.grid import Grid
 from diffusim.initial import Initial
 from diffusim.methods import Method
@@ -44,7 +43,9 @@ class Substance(Block):
     @model_validator(mode="after")
     def _no_axis(self) -> Self:
         if self.name in ("x", "y", "time", "counts"):
-            raise ValueError(f"'{self.name}' means something else in the result; choose another name")
+            raise ValueError(
+                f"'{self.name}' means something else in the result; choose another name"
+            )
         return self
 
 

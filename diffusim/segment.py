@@ -1,7 +1,7 @@
 """Segments: stretches of time in which nothing about the medium changes.
 
-Time is cut at every event (a wall is lifted) and at every frame. ``cut`` is the only place that knows
-events; no method ever sees one, and every method lands exactly on every frame.
+Time is cut at every event (a wall is lifted) and at every frame. ``cut`` is the only place that
+knows events; no method ever sees one, and every method lands exactly on every frame.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from zlib import crc32
 
 import numpy as np
 
+from diffusim.block import Unsupported
 from diffusim.grid import Grid
 from diffusim.propagators import Propagator
 
@@ -42,7 +43,8 @@ class Segment:
     views : dict
         Views of the propagator, shared by all segments of an epoch.
     pulse : callable
-        To be called with the fraction done between compiled slices of at most a quarter of a second.
+        To be called with the fraction done between compiled slices of at most a quarter of a
+        second.
     """
 
     grid: Grid
@@ -70,14 +72,18 @@ class Segment:
             When this instance of the propagator has no such view, with the reason.
         """
         if (name, *options) not in self.views:
-            # Asked amid the segment: an event that was moved onto a frame by round-off has happened.
+            # Asked amid the segment: an event that was moved onto a frame by round-off has
+            # happened.
             amid = 0.5 * (self.start + self.stop)
-            self.views[name, *options] = getattr(self.propagator, name)(self.grid, amid, *options)
+            offer = getattr(self.propagator, name, None)
+            if offer is None:
+                raise Unsupported(f"{self.propagator.word} offers no {name}")
+            self.views[name, *options] = offer(self.grid, amid, *options)
         return self.views[name, *options]
 
 
 def random_key(seed: int, label: str, index: int) -> tuple[int, int]:
-    """Two 32-bit words from the seed, a method's label and a number (0: the start, i + 1: segment i)."""
+    """Two 32-bit words from the seed, a label and a number (0: the start, i + 1: segment i)."""
     sequence = np.random.SeedSequence(seed, spawn_key=(crc32(label.encode()), index))
     low, high = sequence.generate_state(2)
     return int(low), int(high)

@@ -1,8 +1,8 @@
 """Transforms and eigenbases: in the right basis a propagator is one multiplication.
 
-A symbol is, per axis, a basis, and a multiplier for any duration. On an even axis the basis is a cosine or
-Fourier transform; where walls, layers or edges make an axis differ from place to place it is the eigenbasis
-of that axis' own operator.
+A symbol is, per axis, a basis, and a multiplier for any duration. On an even axis the basis is a
+cosine or Fourier transform; where walls, layers or edges make an axis differ from place to place it
+is the eigenbasis of that axis' own operator.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def cosine_angles(n: int) -> Array:
 
 def fourier_angles(n: int) -> Array:
     """Angles of the Fourier modes of n cells, in the order of the transform."""
-    return 2.0 * np.pi * fft.fftfreq(n)
+    return np.asarray(2.0 * np.pi * fft.fftfreq(n))
 
 
 def lattice_rate(theta: Array) -> Array:
@@ -124,8 +124,9 @@ def lattice_rate(theta: Array) -> Array:
 def cell_factor(theta: Array, variance: float) -> Array:
     """Transfer function of the cell-to-cell density at the angles theta.
 
-    The sum over j of p_j cos(j theta) where the density is narrow; by Poisson's summation the sum over all
-    aliases w = theta + 2 pi l of (sin(w / 2) / (w / 2))^2 exp(-variance w^2 / 2) where it is wide.
+    The sum over j of p_j cos(j theta) where the density is narrow; by Poisson's summation the sum
+    over all aliases w = theta + 2 pi l of (sin(w / 2) / (w / 2))^2 exp(-variance w^2 / 2) where it
+    is wide.
 
     Parameters
     ----------

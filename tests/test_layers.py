@@ -128,7 +128,7 @@ def test_time_is_cut_into_segments_by_the_one_time_loop_only() -> None:
         for path, node in nodes(PACKAGE_SOURCES, ast.Attribute)
         if node.attr == "cut" and ast.unparse(node.value).endswith("segment")
     }
-    assert users <= {"diffusim/run.py"}
+    assert users <= {"diffusim/runs.py"}
 
 
 def test_no_method_knows_of_frames_or_of_events() -> None:

@@ -1,8 +1,9 @@
 """Methods: *how* a field is carried. One file each; the file's name is the word in YAML.
 
-All that a method must be able to do is ``state = method.advance(state, segment)``. Beside that it states its
-facts: which views of a propagator it needs (best first), which traits it handles, which truth it converges
-to, and a plan for every segment, which may refuse. Nothing here knows time, frames or events.
+All that a method must be able to do is ``state = method.advance(state, segment)``. Beside that it
+states its facts: which views of a propagator it needs (best first), which traits it handles, which
+truth it converges to, and a plan for every segment, which may refuse. Nothing here knows time,
+frames or events.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROUND_OFF = 1e-12
 
 
 class Plan(NamedTuple):
-    """What a method will do in a segment: steps and their length in s, and seconds of work expected."""
+    """What a method will do in a segment: steps, their length in s, and seconds of work."""
 
     steps: int
     dt: float | None
@@ -35,7 +36,7 @@ class Plan(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """The error that theory expects: a field to be met within a factor, or one relative number as a bound.
+    """The error that theory expects: a field to be met, or one relative number as a bound.
 
     ``kept`` is whatever the method wants to see again for the next segment.
     """
@@ -50,6 +51,7 @@ class Method(Member, family="diffusim.methods"):
     needs: ClassVar[tuple[str, ...]]
     handles: ClassVar[frozenset[str]] = frozenset()
     order: ClassVar[int | None] = None
+    # A fact of the class, or an option of the instance: subclasses may declare it as a field.
     limit: ClassVar[Limit]
     statistical: ClassVar[bool] = False
     positive: ClassVar[bool] = False
@@ -64,6 +66,10 @@ class Method(Member, family="diffusim.methods"):
 
     def settle(self, _course: Sequence[Segment]) -> Self:
         """Return this method with every choice left open decided, having seen the whole course."""
+        return self
+
+    def least(self) -> Self:
+        """The same method with as little to do as it can have, for loading its loops."""
         return self
 
     @abstractmethod
@@ -99,7 +105,7 @@ class Method(Member, family="diffusim.methods"):
     def predict(
         self, _before: Prediction | None, _reference: Array, _segment: Segment
     ) -> Prediction | None:
-        """Return the error expected at the end of a segment, given the reference there; None if unknown."""
+        """Return the error expected at the end of a segment, given the reference there."""
         return None
 
     def facts(self) -> Mapping[str, Any]:
@@ -109,7 +115,9 @@ class Method(Member, family="diffusim.methods"):
 
 def offered(propagator: type[Propagator] | Propagator) -> list[str]:
     """Views that a propagator offers, among all that any method needs."""
-    wanted = {view for _, m in Method.everyone() if not isinstance(m, Unsupported) for view in m.needs}
+    wanted = {
+        view for _, m in Method.everyone() if not isinstance(m, Unsupported) for view in m.needs
+    }
     return sorted(view for view in wanted if hasattr(propagator, view))
 
 

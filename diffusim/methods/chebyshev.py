@@ -2,9 +2,9 @@
 
     exp(t L) = sum over k of c_k T_k(1 + L / s),    s = max |L_ii|,
 
-with the coefficients of exp(z (x - 1)), z = t s, by a cosine transform. About sqrt(2 z log(1 / tolerance))
-applications of L reach the tolerance; one minus the sum of the coefficients is added to c_0, so the total is
-kept to round-off. Limit: lattice.
+with the coefficients of exp(z (x - 1)), z = t s, by a cosine transform. About sqrt(2 z log(1 /
+tolerance)) applications of L reach the tolerance; one minus the sum of the coefficients is added to
+c_0, so the total is kept to round-off. Limit: lattice.
 
 H. Tal-Ezer, R. Kosloff, J. Chem. Phys. 81 (1984) 3967-3971.
 """
@@ -85,9 +85,10 @@ class Chebyshev(Method):
 
 
 def exponential_weights(z: float, tolerance: float) -> Array:
-    """Chebyshev coefficients of exp(z (x - 1)) on [-1, 1], those left out summing to at most the tolerance.
+    """Chebyshev coefficients of exp(z (x - 1)) on [-1, 1].
 
-    Their sum is one to the last bits, since the remainder is added to the first of them.
+    Those left out sum to at most the tolerance. The sum of all is one to the last bits, since the
+    remainder is added to the first of them.
     """
     count = _terms_at_most(z, 1e-17)
     x = np.cos(np.pi * (np.arange(count) + 0.5) / count)
@@ -101,6 +102,6 @@ def exponential_weights(z: float, tolerance: float) -> Array:
 
 
 def _terms_at_most(z: float, tolerance: float) -> int:
-    """Terms that surely suffice: c_k falls as exp(-k^2 / (2 z)), and faster than any power once k > z."""
+    """Terms that surely suffice: c_k falls as exp(-k^2 / (2 z)), and faster once k > z."""
     log = math.log(1.0 / tolerance) + 4.0
     return math.ceil(math.sqrt(2.0 * z * log) + log) + 8

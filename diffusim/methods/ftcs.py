@@ -2,9 +2,9 @@
 
     u <- u + dt L u
 
-First order in time towards exp(t L) u, the lattice limit. While dt <= 1 / max |L_ii| a step is a matrix of
-probabilities, so it keeps signs and is stable. At that limit itself the shortest mode flips sign each step;
-the default is 0.8 of it.
+First order in time towards exp(t L) u, the lattice limit. While dt <= 1 / max |L_ii| a step is a
+matrix of probabilities, so it keeps signs and is stable. At that limit itself the shortest mode
+flips sign each step; the default is 0.8 of it.
 
 R. Courant, K. Friedrichs, H. Lewy, Math. Ann. 100 (1928) 32-74.
 """
@@ -78,8 +78,8 @@ class Ftcs(Method):
     def predict(self, before: Prediction | None, reference: Array, segment: Segment) -> Prediction:
         """Leading term of the error, 1/2 t dt L^2 u on the reference's frame, summed over segments.
 
-        Within an epoch the terms of earlier segments are that same field, so only the sum of t dt grows;
-        what an earlier epoch left is carried on by the method itself.
+        Within an epoch the terms of earlier segments are that same field, so only the sum of t dt
+        grows; what an earlier epoch left is carried on by the method itself.
         """
         age, old = before.kept if before else (0.0, None)
         generator: Generator = segment.view("generator")

@@ -2,11 +2,12 @@
 
     u(t) = B m(t) B^-1 u(0),
 
-per axis a cosine or Fourier transform where it is even, its own eigenbasis where full walls or layers make it
-differ. Exact for any duration in three limits: ``lattice``, exp(t L) of the cells; ``continuum``, the smooth
-equation with cell values as samples (exact for smooth starts only); ``cell-to-cell``, the law of counts of
-particles that start uniformly in their cells. The last is no semigroup: it is always one jump from the
-last event, at which particles are taken to be spread uniformly in their cells again.
+per axis a cosine or Fourier transform where it is even, its own eigenbasis where full walls or
+layers make it differ. Exact for any duration in three limits: ``lattice``, exp(t L) of the cells;
+``continuum``, the smooth equation with cell values as samples (exact for smooth starts only);
+``cell-to-cell``, the law of counts of particles that start uniformly in their cells. The last is no
+semigroup: it is always one jump from the last event, at which particles are taken to be spread
+uniformly in their cells again.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Modes(Method):
     handles = frozenset({"walls", "uneven", "signed"})
     fields = 6.0
 
-    limit: Limit = "lattice"
+    limit: Limit = "lattice"  # type: ignore[misc]
 
     def plan(self, segment: Segment) -> Plan:
         """One multiplication; refuses a medium that differs along both axes."""

@@ -1,16 +1,16 @@
 """walkers: particles that jump at random, each by itself; many of them follow the propagator.
 
-In an even medium between full walls a particle jumps exactly, however long the time: a Gaussian step of
-variance 2 D t per axis, folded at the planes round its cell (limit: cell-to-cell; at an event every particle
-is placed anew, uniformly within its cell, which is what that limit means). In every other medium it makes
-Poisson-many jumps of the transition matrix P = 1 + L / fastest, whose law is exp(t L) without any step
-(limit: lattice).
+In an even medium between full walls a particle jumps exactly, however long the time: a Gaussian
+step of variance 2 D t per axis, folded at the planes round its cell (limit: cell-to-cell; at an
+event every particle is placed anew, uniformly within its cell, which is what that limit means). In
+every other medium it makes Poisson-many jumps of the transition matrix P = 1 + L / fastest, whose
+law is exp(t L) without any step (limit: lattice).
 
-Random numbers are counters run through Philox4x32-10, keyed by seed, label and segment and counted by
-particle, so no division into chunks or threads changes a bit.
+Random numbers are counters run through Philox4x32-10, keyed by seed, label and segment and counted
+by particle, so no division into chunks or threads changes a bit.
 
-J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11 (2011); A. Jensen, "Markoff chains as an
-aid in the study of Markoff processes", Skand. Aktuarietidskr. 36 (1953) 87-91.
+J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11 (2011); A. Jensen, "Markoff
+chains as an aid in the study of Markoff processes", Skand. Aktuarietidskr. 36 (1953) 87-91.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Walkers(Method):
     fields = 8.0
 
     particles: Annotated[Integer, Field(ge=1, le=10**10)] = 10**6
-    limit: Literal["auto", "cell-to-cell", "lattice"] = "auto"  # type: ignore[assignment]
+    limit: Literal["auto", "cell-to-cell", "lattice"] = "auto"  # type: ignore[assignment, misc]
     threads: Annotated[Integer, Field(ge=1, le=256)] = 1
     chunks: Annotated[Integer, Field(ge=1, le=10**6)] = 1
 
@@ -74,9 +74,13 @@ class Walkers(Method):
         try:
             for segment in course:
                 segment.view("medium")
-        except (Unsupported, AttributeError):
+        except Unsupported:
             return self.model_copy(update={"limit": "lattice"})
         return self.model_copy(update={"limit": "cell-to-cell"})
+
+    def least(self) -> Self:
+        """The same with a handful of particles."""
+        return self.model_copy(update={"particles": min(self.particles, 1000)})
 
     def memory(self, grid: Grid) -> int:
         """Positions before and after a jump, and the fields."""
@@ -141,8 +145,10 @@ class Walkers(Method):
             here = place[:, part]
             if segment.opens_epoch:
                 particles.scatter_within(here, part.start, *segment.key, 1)
-            particles.jump(here, part.start, *segment.key, *sigma, *bounds[0], *bounds[1],
-                           *wraps, counts)  # fmt: skip
+            particles.jump(
+                here, part.start, *segment.key, sigma[0], sigma[1], *bounds[0], *bounds[1],
+                wraps[0], wraps[1], counts,
+            )  # fmt: skip
 
         counts = self._share(jump, plane(cloud.counts).shape, 2 * COST_JUMP, segment.pulse)
         return Cloud(place, counts.reshape(grid.shape), cloud.weight)
@@ -181,7 +187,7 @@ class Walkers(Method):
         cost: float,
         pulse: Callable[[float], None] = lambda _fraction: None,
     ) -> Array:
-        """Do the work on parts of the particles, on as many threads as wanted, and add up the counts."""
+        """Do the work on parts of the particles, in threads, and add up the counts."""
         size = min(-(-self.particles // self.chunks), max(1024, int(SLICE / cost)))
         parts = [slice(a, min(a + size, self.particles)) for a in range(0, self.particles, size)]
 
@@ -219,7 +225,7 @@ def _thresholds(generator: Generator) -> Array:
 
 
 def poisson_tail(mean: float) -> Array:
-    """Cumulative Poisson distribution, the last entry exactly one; what is cut off is below 1e-16."""
+    """Cumulative Poisson distribution up to where less than 1e-16 is left; it ends in one."""
     last = math.ceil(mean + 9.0 * math.sqrt(mean) + 30.0)
     tail = special.pdtr(np.arange(last + 1), mean)
     tail[-1] = 1.0

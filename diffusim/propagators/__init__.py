@@ -1,7 +1,7 @@
 """Propagators: *what* carries a field. One file each; the file's name is the word in YAML.
 
-A propagator never holds the grid. It offers views, methods called ``name(grid, time, ...)`` that exist or
-not, and raises ``Unsupported`` in words where this instance has none:
+A propagator never holds the grid. It offers views, methods called ``name(grid, time, ...)`` that
+exist or not, and raises ``Unsupported`` in words where this instance has none:
 
 =========  ===================================================================================
 generator  the affine generator, two numbers on each face
@@ -9,7 +9,8 @@ symbol     per axis a transform or an eigenbasis, and a multiplier for any durat
 medium     what particles between planes need: spread per time and the planes round each cell
 =========  ===================================================================================
 
-It also states its traits, each with the key that causes it, so that methods can refuse in the user's words.
+It also states its traits, each with the key that causes it, so that methods can refuse in the
+user's words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Diffusion: salt spreading through water at rest, with walls that can be lifted.
 
-du/dt = div(D grad u), no flux through walls. On the grid the conductance of a face is that of resistances in
-series, half a cell on each side, so the two-slab steady state is exact; a wall's resistance is infinite.
+du/dt = div(D grad u), no flux through walls. On the grid the conductance of a face is that of
+resistances in series, half a cell on each side, so the two-slab steady state is exact; a wall's
+resistance is infinite.
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ def _diffusivity(value: Any, info: Any) -> Any:
     return value
 
 
+# A dense basis takes the cube of this in work and the square in memory, per axis.
+LARGEST_BASIS = 2048
+
+
 class Medium(NamedTuple):
     """What particles between planes need to know: per axis the diffusivity and the closed faces."""
 
@@ -94,15 +99,15 @@ class Diffusion(Propagator):
     Parameters
     ----------
     diffusivity : float, mapping or array
-        D in m^2/s: one number, ``{x:, y:}``, ``{kind: layers, axis:, at:, values:}``, ``{kind: map, path:}``,
-        or, from Python, an array of the grid's shape.
+        D in m^2/s: one number, ``{x:, y:}``, ``{kind: layers, axis:, at:, values:}``, ``{kind: map,
+        path:}``, or, from Python, an array of the grid's shape.
     walls : list of walls, optional
         ``{axis:, at:, span:, opens:, closes:}`` or ``{every: cell, region:, opens:, closes:}``.
 
     References
     ----------
-    J. Crank, *The Mathematics of Diffusion*, 2nd ed., Oxford 1975; S. Patankar, *Numerical Heat Transfer and
-    Fluid Flow*, 1980, section 4.2-3 (conductances in series).
+    J. Crank, *The Mathematics of Diffusion*, 2nd ed., Oxford 1975; S. Patankar, *Numerical Heat
+    Transfer and Fluid Flow*, 1980, section 4.2-3 (conductances in series).
     """
 
     diffusivity: Annotated[Positive | PerAxis | Layers | Map, BeforeValidator(_diffusivity)]
@@ -127,11 +132,11 @@ class Diffusion(Propagator):
             self._cells(grid)
         except Invalid as problem:
             yield Invalid(problem.message, "diffusivity", *problem.path)
-        except ValueError as problem:
-            yield Invalid(str(problem), "diffusivity")
+        except ValueError as failure:
+            yield Invalid(str(failure), "diffusivity")
         for number, wall in enumerate(self.walls):
-            for problem in wall.problems(grid):
-                yield Invalid(problem.message, "walls", number, *problem.path)
+            for fault in wall.problems(grid):
+                yield Invalid(fault.message, "walls", number, *fault.path)
 
     def _cells(self, grid: Grid) -> list[Array]:
         if isinstance(self.diffusivity, float | int):
@@ -140,19 +145,24 @@ class Diffusion(Propagator):
         return self.diffusivity.cells(grid)
 
     def generator(self, grid: Grid, time: float) -> Generator:
-        """Conductances g = area / (half a cell / D_below + half a cell / D_above), zero at walls."""
+        """Conductances g = area / (half / D_below + half / D_above), zero at walls."""
         closed = closures(self.walls, grid, time)
         faces = []
         for axis, cells in enumerate(self._cells(grid)):
             measure = grid.along(axis, grid.measure(axis))
             with np.errstate(divide="ignore"):
-                half = np.broadcast_to(0.5 * measure, np.broadcast_shapes(measure.shape, cells.shape)) / cells
+                half = (
+                    np.broadcast_to(0.5 * measure, np.broadcast_shapes(measure.shape, cells.shape))
+                    / cells
+                )
             ring = np.take(half, np.arange(-1, grid.shape[axis] + 1) % grid.shape[axis], axis)
             below, above = (np.delete(ring, end, axis) for end in (-1, 0))
             conductance = grid.along(axis, grid.area(axis)) / (below + above)
             barred = closed[axis]
             if not grid.wrap[axis] or grid.shape[axis] == 1:
-                rim = grid.along(axis, np.isin(np.arange(grid.shape[axis] + 1), (0, grid.shape[axis])))
+                rim = grid.along(
+                    axis, np.isin(np.arange(grid.shape[axis] + 1), (0, grid.shape[axis]))
+                )
                 barred = barred | rim
             conductance = np.where(barred, 0.0, conductance)
             faces.append(Faces(conductance, conductance, measure))
@@ -164,7 +174,8 @@ class Diffusion(Propagator):
         Raises
         ------
         Unsupported
-            When the diffusivity is uneven, a wall does not span the grid, or one stands inside a ring.
+            When the diffusivity is uneven, a wall does not span the grid, or one stands inside a
+            ring.
         """
         if isinstance(self.diffusivity, Layers | Map):
             raise Unsupported("the diffusivity is uneven (propagator.diffusivity)")
@@ -187,8 +198,8 @@ class Diffusion(Propagator):
         Raises
         ------
         Unsupported
-            When the medium differs along both axes, or a limit other than the lattice is asked of an
-            uneven one.
+            When the medium differs along both axes, or a limit other than the lattice is asked of
+            an uneven one.
         """
         generator = self.generator(grid, time)
         if not generator.separable:
@@ -231,6 +242,7 @@ def _even_axis(
     elif len(parts) == 1:
         basis, theta = spectrum.Cosine(), spectrum.cosine_angles(n)
     else:
+        _must_be_short(grid, axis)
         theta, vectors = spectrum.cosine_vectors(parts)
         basis = spectrum.Eigenbasis(vectors)
     if limit == "cell-to-cell":
@@ -240,6 +252,7 @@ def _even_axis(
 
 
 def _own_axis(grid: Grid, generator: Generator, axis: int) -> tuple[spectrum.Basis, Factor]:
+    _must_be_short(grid, axis)
     faces = generator.faces[axis]
     rates, vectors = spectrum.tridiagonal_modes(
         faces.up.ravel(), faces.measure.ravel(), grid.wrap[axis]
@@ -247,3 +260,11 @@ def _own_axis(grid: Grid, generator: Generator, axis: int) -> tuple[spectrum.Bas
     if not np.any(rates):
         return spectrum.Rest(), lambda _duration: np.ones(1)
     return spectrum.Eigenbasis(vectors), lambda duration: np.exp(-duration * rates)
+
+
+def _must_be_short(grid: Grid, axis: int) -> None:
+    if grid.shape[axis] > LARGEST_BASIS:
+        raise Unsupported(
+            f"axis {grid.names[axis]} is not even and has {grid.shape[axis]} cells; "
+            f"its modes are found for {LARGEST_BASIS} at most, chebyshev has no such bound"
+        )

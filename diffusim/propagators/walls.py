@@ -90,7 +90,8 @@ class CellWalls(Timed):
     every : {"cell"}
         The word that tells it from a single wall.
     region : mapping, optional
-        From where to where it reaches along ``x`` and ``y`` in m; an axis not named is covered whole.
+        From where to where it reaches along ``x`` and ``y`` in m; an axis not named is covered
+        whole.
     opens, closes : float, optional
         When they are lifted and lowered, in s.
     """

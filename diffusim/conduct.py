@@ -1,0 +1,287 @@
+"""Conducting an experiment: every method run, its frames stored, published and compared."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time as clock
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from diffusim import comparison, runs, store
+from diffusim.block import Unsupported
+from diffusim.comparison import Comparison, Trajectory
+from diffusim.experiment import Experiment, prepare
+from diffusim.runs import Course
+
+
+class Reporter(Protocol):
+    """Whom to tell how far a run has come."""
+
+    def stage(self, name: str) -> Callable[[float], None]:
+        """Begin a part of the work; the fraction done goes to what is returned."""
+
+    def note(self, text: str) -> None:
+        """Say something that the user should know."""
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def stage(self, _name: str) -> Callable[[float], None]:
+        """Begin a part of the work."""
+        return lambda _fraction: None
+
+    def note(self, _text: str) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What an experiment left: the file, the comparison, and where the time went."""
+
+    path: Path
+    comparison: Comparison
+    parts: dict[str, float]
+
+
+def carry_out(
+    experiment: Experiment,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> Outcome:
+    """Run every method, frames going to disk as they come, then publish and compare.
+
+    Parameters
+    ----------
+    out : Path
+        Folder in which the scenario gets a folder of its own.
+    resume : bool
+        Go on where an interrupted run of the same scenario stopped, if there is one.
+    overwrite : bool
+        Replace a finished result of another scenario.
+
+    Raises
+    ------
+    store.StoreError
+        When the disk refuses, or another scenario's result would be lost.
+    runs.Diverged
+        When a field is no longer finite.
+    """
+    reporter = reporter or Silent()
+    parts = _Parts(reporter)
+    digest = experiment.scenario.digest
+    with store.Folder.open(Path(out) / experiment.name, digest, overwrite, resume) as folder:
+        if folder.discarded:
+            reporter.note(
+                f"{folder.discarded} frames of an interrupted run were dropped; "
+                "--resume would have gone on from them"
+            )
+        if resume and folder.finished:
+            reporter.note("this run is finished; nothing was left to do")
+            return _compared(folder.path, parts)
+        with parts("loading loops"):
+            for course in experiment.courses:
+                course.warm(experiment.initial)
+        # The reference goes first: the errors that theory expects are formed on its frames.
+        courses = sorted(experiment.courses, key=lambda c: experiment.roles.get(c.name, "z"))
+        facts = {}
+        for course in courses:
+            journal = folder.journal(course.name)
+            with parts(course.name) as progress:
+                seconds = _record(course, experiment, journal, progress)
+            facts[course.name] = {**course.facts(), "seconds": seconds}
+        with parts("predicting"):
+            for course in courses:
+                facts[course.name] |= _predicted(course, experiment, folder)
+        with parts("writing"):
+            facts = {c.name: facts[c.name] for c in experiment.courses}
+            for name, role in experiment.roles.items():
+                facts[name]["role"] = role
+            folder.publish(_header(experiment, digest), facts)
+        return _compared(folder.path, parts)
+
+
+class _Parts:
+    """Where the time went, by the name of the part."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.seconds: dict[str, float] = {}
+        self._reporter = reporter
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[Callable[[float], None]]:
+        started = clock.perf_counter()
+        progress = self._reporter.stage(name)
+        yield progress
+        progress(1.0)
+        self.seconds[name] = clock.perf_counter() - started
+
+
+def _record(
+    course: Course,
+    experiment: Experiment,
+    journal: store.Journal,
+    progress: Callable[[float], None],
+) -> float:
+    """Run a method from where its journal stops; return the seconds it took in all sittings."""
+    done, seconds = journal.frames, float(journal.facts.get("seconds", 0.0))
+    if done == len(course.times):
+        return seconds
+    state = runs.revived(course.begin(experiment.initial), journal.state) if journal.state else None
+    name = experiment.scenario.field.name
+    for frame in course.frames(experiment.initial, done, state, progress):
+        seconds += frame.seconds
+        arrays = {name: frame.field}
+        if frame.counts is not None:
+            arrays["counts"] = frame.counts
+        journal.append(arrays, runs.taken_apart(frame.state), {"seconds": seconds})
+    journal.flush()
+    return seconds
+
+
+def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> dict[str, Any]:
+    """Relative error that theory expects in each frame, formed on frames of the reference."""
+    if experiment.roles.get(course.name) == "reference" or experiment.reference is None:
+        return {}
+    name = experiment.scenario.field.name
+    limit = course.method.limit
+    kept = [
+        c.name
+        for c in experiment.courses
+        if experiment.roles.get(c.name) and c.method.limit == limit
+    ]
+    partner = experiment.reference if experiment.reference in kept else next(iter(kept), None)
+    if partner is None:
+        return {}
+    first, second = ((arrays[name] for arrays in folder.journal(partner).read()) for _ in range(2))
+    numbers, kind = [], "bound"
+    for expected, u in zip(course.predictions(experiment.initial, first), second, strict=True):
+        if expected is None:
+            return {}
+        error = np.asarray(expected.error)
+        if error.ndim:
+            kind = "estimate"
+            size = float(np.linalg.norm(u))
+            numbers.append(float(np.linalg.norm(error)) / size if size else 0.0)
+        else:
+            numbers.append(float(error))
+    return {"prediction": kind, "predicted": numbers}
+
+
+def _header(experiment: Experiment, digest: str) -> store.Header:
+    scenario = experiment.scenario
+    grid = scenario.grid
+    return store.Header(
+        title=scenario.title, name=scenario.field.name, unit=scenario.field.unit,
+        shape=grid.shape, centres=tuple(grid.centres(k) for k in grid.axes),
+        faces=tuple(grid.faces(k) for k in grid.axes), times=scenario.times.resolved(),
+        scenario=experiment.document.text, resolved=scenario.model_dump_json(), digest=digest,
+        seed=scenario.seed, versions=versions(), reference=experiment.reference,
+    )  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that could change a bit of a result."""
+    packages = ("diffusim", "numpy", "scipy", "numba", "h5py")
+    machine = {"python": platform.python_version(), "machine": platform.machine()}
+    return {**{name: version(name) for name in packages}, **machine}
+
+
+def _compared(folder: Path, parts: _Parts) -> Outcome:
+    path = folder / store.RESULT
+    with parts("comparing"), store.load(path) as stored:
+        table = compare_stored([stored])
+        text = json.dumps({**table.as_dict(), "seconds": parts.seconds}, indent=1)
+        store.write_text(folder, "metrics.json", text + "\n")
+    return Outcome(path, table, parts.seconds)
+
+
+def compare_stored(results: Sequence[store.Stored], reference: str | None = None) -> Comparison:
+    """Compare the runs of one or more results on the same grid at the same times.
+
+    Labels that occur in several results get the name of the result's folder before them.
+
+    Raises
+    ------
+    Unsupported
+        When grids or times differ.
+    """
+    first = results[0]
+    found: list[Trajectory] = []
+    for stored in results:
+        if not _alike(stored, first):
+            raise Unsupported(f"{stored.path} and {first.path} differ in grid or frame times")
+        for label, one in stored.runs.items():
+            taken = label in {r.label for r in found}
+            found.append(replace(one, label=f"{stored.path.parent.name}/{label}") if taken else one)
+    return comparison.compare(
+        found, first.times, reference=reference or first.reference, title=first.title,
+        expect={k: {n: v for n, v in e.items() if v is not None}
+                for k, e in json.loads(first.resolved).get("expect", {}).items()},
+    )  # fmt: skip
+
+
+def _alike(a: store.Stored, b: store.Stored) -> bool:
+    if a.shape != b.shape or not np.array_equal(a.times, b.times):
+        return False
+    return all(map(partial(np.allclose, rtol=1e-12, atol=0), a.centres, b.centres))
+
+
+# --- the same from Python -----------------------------------------------------------------------
+
+
+def run(
+    scenario: Path | str,
+    out: Path | str = "outputs",
+    *,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+) -> store.Stored:
+    """Carry out a scenario file and return its stored result, as ``diffusim run`` does.
+
+    Parameters
+    ----------
+    scenario : path
+        The YAML file.
+    out : path
+        Folder in which the scenario gets a folder of its own.
+    overrides : sequence of str
+        ``"a.b=c"``, as after ``--set``.
+    only : sequence of str
+        Labels of the methods to run.
+    resume, overwrite : bool
+        Go on with an interrupted run; replace another scenario's result.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong in the scenario.
+    StoreError
+        When the disk refuses, or another scenario's result would be lost.
+    """
+    ready = prepare(Path(scenario), overrides, only)
+    return store.load(carry_out(ready, Path(out), resume=resume, overwrite=overwrite).path)
+
+
+def compare(*results: store.Stored, reference: str | None = None) -> Comparison:
+    """Compare stored results, as ``diffusim compare`` does.
+
+    Raises
+    ------
+    Unsupported
+        When grids or times differ, or there is no run of the reference's name.
+    """
+    return compare_stored(results, reference)
