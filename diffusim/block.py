@@ -7,6 +7,7 @@ file.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 import re
@@ -101,6 +102,7 @@ def unit(text: str) -> tuple[float, _Powers]:
     """
     powers: _Powers = (0, 0, 0)
     factor, rest = 1.0, text.replace("²", "^2").replace("³", "^3").strip()
+    rest = rest.replace("\u03bc", "\u00b5")  # the Greek letter looks like the sign for micro
     while rest:
         match = _FACTOR.match(rest)
         if match is None or (match[2] != "1" and match[2] not in _UNITS):
@@ -139,7 +141,9 @@ def quantity(si: str) -> tuple[BeforeValidator, WithJsonSchema]:
             raise ValueError(f"expected {expected}, found '{value}', which is no such quantity")
         # Dividing by a whole factor keeps "1.5 um" and 1.5e-6 the same number to the last bit.
         number = float(match[1])
-        return number / round(1 / factor) if factor < 1 else number * factor
+        divisor = round(1 / factor)
+        whole = factor < 1 and abs(divisor * factor - 1.0) < 1e-12
+        return number / divisor if whole else number * factor
 
     pattern = {"anyOf": [{"type": "number"}, {"type": "string"}], "description": f"in {si}"}
     return BeforeValidator(convert), WithJsonSchema(pattern)
@@ -203,7 +207,9 @@ class Member(Block):
         if word not in cls.members and (point := cls._outside().get(word)) is not None:
             cls._load(point)
         if word not in cls.members:
-            raise Unsupported(f"there is no '{word}' here; known: {', '.join(cls.words())}")
+            near = difflib.get_close_matches(word, cls.words(), 1)
+            guess = f" did you mean '{near[0]}'?" if near else ""
+            raise Unsupported(f"there is no '{word}' here;{guess} known: {', '.join(cls.words())}")
         return cast(type[Self], cls.members[word])
 
     @classmethod

@@ -7,6 +7,7 @@ imported by the verb that needs them, so that ``--help`` is immediate.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time as clock
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from diffusim.comparison import Comparison
 
 STARTED = clock.perf_counter()
+# Read by the libraries when they are first imported, later: threads that wait by spinning slow a
+# busy machine down many times over, and at these sizes gain nothing.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 FAILED, INVALID, OUT_OF_TOLERANCE = 1, 2, 3
 
 

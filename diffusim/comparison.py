@@ -198,7 +198,7 @@ def _row(
     elif series.p_cells:
         verdict, reason, p_value, p_last = _judge_chance(series)
         expected = expected_noise(last, particles)
-        ratio = series.l2[-1] / expected
+        ratio = series.l2[-1] / expected if expected else None
     elif judged and series.predicted:
         verdict, reason, ratio = _judge_ratio(series, worst, run.facts.get("prediction"))
     elif judged:
@@ -228,7 +228,8 @@ def _judge_ratio(series: Series, worst: int, kind: str | None) -> tuple[str, str
     for number in {worst, len(series.l2) - 1}:
         observed, predicted = series.l2[number], series.predicted[number]
         if kind == "bound":
-            ratios.append(observed / predicted if predicted else math.inf * observed)
+            if observed or predicted:
+                ratios.append(observed / predicted if predicted else math.inf)
         elif max(observed, predicted) > FLOOR:
             ratios.append(observed / predicted if predicted else math.inf)
     if not ratios:

@@ -37,7 +37,12 @@ def _sides(value: Any, info: ValidationInfo) -> Any:
         value = tuple((value.get(axis, "no-flux"),) * 2 for axis in axes)
     if not isinstance(value, tuple | list):
         raise ValueError("expected no-flux, periodic or a mapping from axis to one of them")
-    return tuple(tuple(_edge(side) for side in pair) for pair in value)
+    sides = tuple(tuple(_edge(side) for side in pair) for pair in value)
+    if [len(pair) for pair in sides] != [2] * len(axes):
+        raise ValueError("expected one pair of edges for each axis")
+    if any(len({side.kind for side in pair} & {"periodic", "no-flux"}) > 1 for pair in sides):
+        raise ValueError("an axis is periodic at both ends or at none")
+    return sides
 
 
 def _edge(side: Any) -> Edge:

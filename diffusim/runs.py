@@ -202,7 +202,8 @@ def plan(
         When an option of the method is out of its range here.
     """
     frames = np.array(times, dtype=float)
-    if frames.size == 0 or frames[0] < 0 or np.any(np.diff(frames) <= 0):
+    # NaN makes every comparison false, so it is asked what must hold.
+    if not (frames.size and 0 <= frames[0] and np.all(np.diff(frames) > 0) and frames[-1] < np.inf):
         raise Invalid("frame times must grow from zero on")
     found = {**propagator.traits(grid), **(traits or {})}
     if (reason := refusal(method, propagator, found)) is not None:

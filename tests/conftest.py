@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-import proof_table
-import pytest
-from hypothesis import HealthCheck, settings
+# Before anything imports numpy: spinning threads of its libraries slow a busy machine down.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import proof_table  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 settings.register_profile(
     "diffusim",
