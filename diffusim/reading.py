@@ -2,7 +2,7 @@
 
 A scenario may come from anywhere, so its text is walked event by event under fixed limits, and all
 that is wrong becomes one `ScenarioError` of sentences with file, line and column. Scalars are those
-of the core schema (https://yaml.org/spec/1.2.2/#103-core-schema): `1e-3` is a number, `no` a text.
+of the core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but `True` and `NULL` are texts.
 """
 
 from __future__ import annotations

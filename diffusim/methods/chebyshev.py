@@ -95,7 +95,7 @@ def exponential_weights(z: float, tolerance: float) -> Array:
     weights = fft.dct(np.exp(z * (x - 1.0)), type=2) / count
     weights[0] *= 0.5
     left_out = np.cumsum(np.abs(weights[::-1]))[::-1]
-    keep = max(2, int(np.count_nonzero(left_out > tolerance)))
+    keep = max(3, int(np.count_nonzero(left_out > tolerance)))
     weights = np.asarray(weights[:keep])
     weights[0] += 1.0 - math.fsum(weights)
     return weights
