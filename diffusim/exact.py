@@ -57,7 +57,14 @@ def gaussian(distance: Any, deviation: float, cell: float = 0.0) -> Array:
     -------
     array
         In 1/m, of the shape of ``distance``.
+
+    Raises
+    ------
+    ValueError
+        When the deviation is not above zero.
     """
+    if not 0.0 < deviation < math.inf:
+        raise ValueError(f"the deviation must be above zero, not {deviation} m")
     d = np.asarray(distance, dtype=float)
     return _interval_mean(d - 0.5 * cell, d + 0.5 * cell, cell, deviation)
 
@@ -253,9 +260,16 @@ def _from_interval(
 
 def _from_point(x: Array, source: float, period: float, deviation: float, cell: float) -> Array:
     s = _some(deviation, period)
-    return _ring(
-        lambda shift: gaussian((source + shift) - x, s, cell), x - source, period, s, 0.0, cell
-    )
+
+    def image(shift: float) -> Array:
+        distance = (source + shift) - x
+        if deviation > 0.0:
+            return gaussian(distance, s, cell)
+        # On a face, which cells know but to round-off, a source is shared by both of them.
+        inside = np.rint((0.5 * cell - np.abs(distance)) / (1e-14 * period))
+        return np.asarray(np.heaviside(inside, 0.5) / cell)
+
+    return _ring(image, x - source, period, s, 0.0, cell)
 
 
 def _some(deviation: float, period: float) -> float:
@@ -274,8 +288,8 @@ def _ring(
     """Sum a mean Gaussian over all its images on a ring: at the shifts n P, or in its modes."""
     total = np.zeros(distance.shape)
     if deviation <= 0.25 * period:
-        # Images are left out only further than REACH from anything within one period of the source.
-        count = math.ceil(REACH * deviation / period) + 1
+        # An image left out is at least count periods from any place on the ring.
+        count = math.ceil(REACH * deviation / period)
         for n in range(-count, count + 1):
             total = total + image(n * period)
         return total

@@ -1,0 +1,80 @@
+"""Starts that a scenario gives in full: as a formula, an array or an image."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AfterValidator
+
+from diffusim import formula
+from diffusim.block import Array, Invalid
+from diffusim.files import InputFile, read_array, read_image
+from diffusim.grid import Grid
+from diffusim.initial.start import Key, Pair, Start
+
+
+class Picture(Start):
+    """An image as a field.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG or JPEG file, or the word ``portrait``.
+    values : tuple of float
+        What its black and its white stand for.
+    """
+
+    kind: Literal["image"] = "image"
+    path: InputFile
+    values: Pair = (0.0, 1.0)
+
+    def _means(self, grid: Grid, _key: Key) -> Any:
+        if len(grid.shape) != 2:
+            raise Invalid("an image needs a grid of two dimensions", "path")
+        black, white = self.values
+        try:
+            return black + (white - black) * read_image(self.path, (grid.shape[0], grid.shape[1]))
+        except ValueError as problem:
+            raise Invalid(str(problem), "path") from None
+
+
+def _legal(expression: str) -> str:
+    return formula.Formula(expression).text
+
+
+class Expression(Start):
+    """A formula, worked out at the cells' centres; see `diffusim.formula.Formula`.
+
+    Parameters
+    ----------
+    expression : str
+        Of x and y, the cell's place, and of r, how far it is from the middle of the grid, all in m.
+    """
+
+    kind: Literal["formula"] = "formula"
+    expression: Annotated[str, AfterValidator(_legal)]
+
+    def _means(self, grid: Grid, _key: Key) -> Any:
+        names: dict[str, Array] = {}
+        square = np.zeros((1,) * len(grid.shape))
+        for axis, size in enumerate(grid.size):
+            names[grid.names[axis]] = centres = grid.along(axis, grid.centres(axis))
+            square = square + (centres - 0.5 * size) ** 2
+        try:
+            return formula.Formula(self.expression)(**names, r=np.sqrt(square))
+        except Invalid as problem:
+            raise Invalid(problem.message, "expression") from None
+
+
+class Stored(Start):
+    """Values of the cells from a ``.npy`` file of the grid's shape."""
+
+    kind: Literal["array"] = "array"
+    path: InputFile
+
+    def _means(self, grid: Grid, _key: Key) -> Any:
+        try:
+            return read_array(self.path, grid.shape)
+        except ValueError as problem:
+            raise Invalid(str(problem), "path") from None
