@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from diffusim.interrupts import Interrupted, Signals
+
 if TYPE_CHECKING:
     from diffusim.comparison import Comparison
 
@@ -27,52 +29,46 @@ STARTED = clock.perf_counter()
 for _library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 FAILED, INVALID, OUT_OF_TOLERANCE = 1, 2, 3
-
-
-class Interrupted(BaseException):
-    """SIGINT or SIGTERM; not an Exception, so that nothing on the way takes it for an error."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def _interrupt(number: int, _frame: Any) -> NoReturn:
-    # A second signal must not disturb what the first one set off: frames are being saved.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise Interrupted(number)
+# Set to anything, it shows where in the code an unforeseen failure came from.
+TRACEBACK = "DIFFUSIM_TRACEBACK"
 
 
 @contextmanager
-def _in_sentences() -> Iterator[None]:
-    """Turn every failure a user can cause into a sentence and an exit code."""
-    from diffusim.block import Invalid, Unsupported
-
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _interrupt)
+def _in_sentences(kept: str = "") -> Iterator[None]:
+    """Turn every failure into a sentence and an exit code; ``kept`` is said of an interruption."""
     try:
-        yield
+        with Signals():
+            yield
     except Interrupted as signalled:
-        name = signal.Signals(signalled.number).name
-        click.echo(f"stopped by {name}; frames up to now are kept, --resume goes on", err=True)
-        sys.exit(128 + signalled.number)
-    except (Invalid, Unsupported) as problem:
-        _fail(str(problem), INVALID)
+        _fail(f"stopped by {signal.Signals(signalled.number).name}{kept}", 128 + signalled.number)
     except MemoryError:
         _fail("there is not enough memory for this; take fewer cells or particles", FAILED)
     except BrokenPipeError:
+        # Nobody reads any more; the interpreter must not try again to write when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(FAILED)
     except Exception as problem:
         code = _code_of(problem)
-        if code is None:
+        if code is None and os.environ.get(TRACEBACK):
             raise
-        _fail(str(problem), code)
+        _fail(str(problem) if code is not None else _unforeseen(problem), code or FAILED)
+
+
+def _unforeseen(problem: Exception) -> str:
+    what = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
+    if isinstance(problem, OSError):
+        return f"the system refuses: {problem.strerror or what}"
+    return (
+        f"unforeseen failure, a mistake of diffusim or of a plug-in ({' '.join(what.split())}); "
+        f"{TRACEBACK}=1 shows where"
+    )
 
 
 def _code_of(problem: Exception) -> int | None:
     """The exit code of errors whose classes live in modules that are imported late."""
     codes = {
+        "Invalid": INVALID,
+        "Unsupported": INVALID,
         "ScenarioError": INVALID,
         "Occupied": INVALID,
         "StoreError": FAILED,
@@ -123,10 +119,12 @@ def run(
     quiet: bool,
 ) -> None:
     """Run scenarios: every method, stored, compared and drawn."""
-    with _in_sentences():
+    with _in_sentences("; frames up to now are kept, --resume goes on"):
         from diffusim import conduct, experiment
 
         sound = True
+        if len(scenarios) > 1:
+            experiment.check_together(scenarios, overrides)
         for source in scenarios:
             began = clock.perf_counter()
             ready = experiment.prepare(source, overrides, only)
@@ -179,7 +177,7 @@ def compare(
             comparison = conduct.compare_stored(stored, reference)
         _print_table(comparison, style)
         beyond = tolerance is not None and any(
-            row.worst_l2 > tolerance for row in comparison.rows if row.verdict != "reference"
+            not row.worst_l2 <= tolerance for row in comparison.rows if row.verdict != "reference"
         )
         if beyond or not comparison.sound:
             sys.exit(OUT_OF_TOLERANCE)
@@ -220,12 +218,9 @@ def methods() -> None:
 def schema() -> None:
     """Print the JSON Schema of scenarios, for completion in editors."""
     with _in_sentences():
-        from diffusim.scenario import Scenario
+        from diffusim import scenario
 
-        described = {"$schema": "https://json-schema.org/draft/2020-12/schema",
-                     **Scenario.model_json_schema()}  # fmt: skip
-        described["properties"] |= {"base": {"type": "string", "description": "file to start from"}}
-        click.echo(json.dumps(described, indent=1))
+        click.echo(json.dumps(scenario.schema(), indent=1))
 
 
 @main.command()
@@ -234,6 +229,7 @@ def new(name: str | None) -> None:
     """Copy a scenario that comes with diffusim into this folder; without NAME, list them."""
     folders = [Path(__file__).parent / "scenarios", Path(__file__).parent.parent / "scenarios"]
     known = {path.stem: path for folder in reversed(folders) for path in folder.glob("*.yaml")}
+    name = name and name.removesuffix(".yaml")
     if name is None:
         for each in sorted(known):
             click.echo(each)
@@ -272,22 +268,41 @@ def _print_table(comparison: Comparison, style: str) -> None:
     heads = [name.replace("_", " ") for name in _COLUMNS]
     if style == "csv":
         import csv
+        import io
 
-        csv.writer(sys.stdout).writerows([list(_COLUMNS), *rows])
-    elif not sys.stdout.isatty():
+        csv.writer(text := io.StringIO(), lineterminator="\n").writerows([list(_COLUMNS), *rows])
+        click.echo(text.getvalue(), nl=False)
+    elif not _on_terminal(sys.stdout):
         click.echo("\n".join("\t".join(cells) for cells in [heads, *rows]))
     else:
-        from rich.console import Console
-        from rich.table import Table
+        _show_table(comparison, rows)
 
-        table = Table(
-            title=comparison.title, caption="errors relative to the reference, last frame"
-        )
-        for head in heads:
-            table.add_column(head, overflow="fold")
-        for cells in rows:
-            table.add_row(*cells)
-        Console().print(table)
+
+def _show_table(comparison: Comparison, rows: list[list[str]]) -> None:
+    """Show on a terminal of eighty columns what matters most; verdicts below, a line each."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    names = list(_COLUMNS)
+    shown = ["label", "reference", "l2", "worst_l2", "expected", "mass_drift", "seconds"]
+    table = Table(title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in shown:
+        words = name in ("label", "reference")
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=not words,
+                         justify="left" if words else "right")  # fmt: skip
+    for cells in rows:
+        table.add_row(*(cells[names.index(name)] for name in shown))
+    console = Console(markup=False, highlight=False)
+    console.print(comparison.title, style="bold")
+    console.print(table)
+    for cells in rows:
+        label, verdict, reason = (cells[names.index(n)] for n in ("label", "verdict", "reason"))
+        console.print(f"{label}: {verdict}{f' ({reason})' if reason else ''}")
+
+
+def _on_terminal(stream: Any) -> bool:
+    return stream is not None and stream.isatty()
 
 
 class _Progress:
@@ -318,7 +333,10 @@ class _Progress:
             spent = clock.perf_counter() - began
             if spent < 1.0:
                 return
-            if sys.stderr.isatty():
+            if fraction >= 1.0 and not told[0]:
+                return  # it did not tell its progress, and that it is over will be seen
+            if _on_terminal(sys.stderr):
+                told[0] = 1
                 self._show(name, fraction)
             elif int(10 * fraction) > told[0]:
                 told[0] = int(10 * fraction)

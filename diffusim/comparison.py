@@ -214,9 +214,12 @@ def _row(
 
 def distance(u: Array, reference: Array, order: float) -> float:
     """Relative distance ||u - r|| / ||r||; from a field of zeros it is 0 or infinity."""
-    apart = float(np.linalg.norm(np.ravel(u - reference), order))
-    size = float(np.linalg.norm(np.ravel(reference), order))
-    return apart / size if size else (0.0 if apart == 0.0 else math.inf)
+    scale = float(np.max(np.abs(reference)))
+    if scale == 0.0:
+        return math.inf if np.any(u) else 0.0
+    # Scaled first, so that no square of a small number is lost.
+    apart, size = (np.linalg.norm(np.ravel(v / scale), order) for v in (u - reference, reference))
+    return float(apart / size)
 
 
 # --- deterministic methods: observed over predicted ---------------------------------------------

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.methods import Method
-from diffusim.reading import Document, Path_
+from diffusim.reading import Document, Path_, Problem, ScenarioError
 from diffusim.resources import USABLE, in_words, memory_available, memory_needed
 from diffusim.runs import Course
 from diffusim.scenario import Scenario, explained, load
@@ -67,6 +67,7 @@ def prepare(source: Path, overrides: Sequence[str] = (), only: Sequence[str] = (
         With everything that is wrong.
     """
     scenario, document = load(source, overrides)
+    _must_name_a_folder(document)
     # What the fields of any method need at least; refused before the first of them is made.
     _must_fit(document, 8 * 4 * scenario.grid.cells)
     try:
@@ -77,6 +78,37 @@ def prepare(source: Path, overrides: Sequence[str] = (), only: Sequence[str] = (
     courses, roles, reference_name = _plan(scenario, document, initial, places)
     _must_fit(document, memory_needed(courses))
     return Experiment(scenario, document, initial, courses, reference_name, roles)
+
+
+def check_together(sources: Sequence[Path], overrides: Sequence[str] = ()) -> None:
+    """Check several scenarios before the first is run, so that a slip in the last is told at once.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong in any of them, or when two would share a folder.
+    """
+    problems: list[Problem] = []
+    names = dict[str, Path]()
+    for source in sources:
+        try:
+            _, document = load(source, overrides)
+        except ScenarioError as error:
+            problems += error.problems
+            continue
+        twin = names.setdefault(source.stem.casefold(), source)
+        if twin is not source:
+            message = f"its results would replace those of {twin}; rename one or run them apart"
+            problems += explained([Invalid(message)], document).problems
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _must_name_a_folder(document: Document) -> None:
+    name = document.source.stem
+    if name.startswith(".") or not name.isprintable():
+        message = "results get a folder of this file's name, which cannot name one; rename the file"
+        raise explained([Invalid(message)], document)
 
 
 def _chosen(
@@ -101,6 +133,10 @@ def _plan(
     traits, times = runs.traits_of(initial), scenario.times.resolved()
 
     def course(method: Method) -> Course:
+        if method.statistical and not initial.any():
+            raise Unsupported(
+                f"{method.word} need an initial field that holds something; this one is zero"
+            )
         return runs.plan(method, scenario.propagator, scenario.grid, times,
                         traits=traits, seed=scenario.seed)  # fmt: skip
 
@@ -139,12 +175,16 @@ def _reference_of(
 ) -> Course | None:
     """An exact method that gives this limit: the reference's own kind first, then any other."""
     first = next(c.method for c in courses if c.name == name)
+    taken = {c.name.casefold() for c in courses}
     others = [kind for _, kind in Method.everyone() if not isinstance(kind, Unsupported)]
     for kind in [type(first), *others]:
         if "limit" not in kind.model_fields or kind.statistical:
             continue
+        label = f"{kind.word}-{limit}"
+        while label in taken:
+            label += "-reference"
         try:
-            return course(kind.model_validate({"limit": limit, "label": f"{kind.word}-{limit}"}))
+            return course(kind.model_validate({"limit": limit, "label": label}))
         except (Unsupported, Invalid, ValidationError):
             continue
     return None

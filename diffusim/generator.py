@@ -140,7 +140,8 @@ class Generator:
         values: list[Array] = [] if len(self.shape) == 2 else [np.zeros((1, 1))] * 2
         for axis, (up, _, measure) in enumerate(self.faces):
             for part in (slice(None, -1), slice(1, None)):
-                values.append(scale * _cells(up, axis, part) / measure)
+                # In this order the numbers of an even axis are the same to the last bit.
+                values.append(scale * (_cells(up, axis, part) / measure))
         if full:
             plane = (1, *self.shape)[-2:]
             return Coefficients(

@@ -70,7 +70,8 @@ def cell_to_cell(variance: float) -> Array:
     bump = s * (np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) - z * special.ndtr(-z))
     p = np.diff(bump, 2)
     p[half] += 1.0
-    return np.asarray(np.maximum(p, 0.0))
+    p = np.maximum(p, 0.0)
+    return np.asarray(p / p.sum())
 
 
 def explicit_step(r: float) -> Array:

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from diffusim.runs import Course
 
-# Interpreter, compiled loops and libraries, before any field; measured as peak resident memory.
-PROGRAM = 230 * 2**20
-# Frames waiting for the disk, as image and as arrays.
-FRAMES_WAITING = 2 * 64 * 2**20
+# Peak resident memory, measured: interpreter and libraries; compiled loops, which a multiplication
+# in a basis does without; and what the figures take once the run's own arrays are gone.
+PROGRAM, LOOPS, FIGURES = 90 * 2**20, 104 * 2**20, 85 * 2**20
+# Frames wait for the disk until there are so many bytes or seconds of them; on their way there they
+# exist three times (as arrays, as a file being built, as its bytes).
+WAITING_BYTES, WAITING_SECONDS, WAITING_COPIES = 64 * 2**20, 2.0, 3
+# A state exists before and after a step, as the one to go on from, and on its way to the disk.
+STATE_COPIES = 4.5
 USABLE = 0.8
 
 
@@ -36,13 +40,23 @@ def memory_available() -> int | None:
 
 def memory_needed(courses: Iterable[Course]) -> int:
     """Bytes that a run will need at its peak: one method at a time, and the frames on their way."""
+    courses = list(courses)
+    loops = LOOPS if any(set(c.method.needs) - {"symbol"} for c in courses) else 0
     most, kept = 0, 0
     for course in courses:
-        frame = 8 * course.grid.cells * (2 if course.method.statistical else 1)
-        waiting = min(FRAMES_WAITING, 2 * frame * len(course.times))
-        most = max(most, course.method.memory(course.grid) + waiting)
-        kept = max(kept, 8 * course.grid.cells)
-    return PROGRAM + most + kept
+        state = course.method.memory(course.grid)
+        work = 8 * course.method.fields * course.grid.cells + STATE_COPIES * state
+        most = max(most, int(work + WAITING_COPIES * _waiting(course) - state))
+        kept += state
+    return PROGRAM + loops + max(FIGURES, most + kept)
+
+
+def _waiting(course: Course) -> float:
+    """Bytes of frames that gather before they are written."""
+    frame = 8 * course.grid.cells * (2 if course.method.statistical else 1)
+    count = len(course.times)
+    in_time = 1.0 + WAITING_SECONDS * count / max(course.seconds, 1e-9)
+    return min(WAITING_BYTES + frame, frame * min(count, in_time))
 
 
 def in_words(size: float) -> str:

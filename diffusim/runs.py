@@ -203,7 +203,7 @@ def plan(
     """
     frames = np.array(times, dtype=float)
     # NaN makes every comparison false, so it is asked what must hold.
-    if not (frames.size and 0 <= frames[0] and np.all(np.diff(frames) > 0) and frames[-1] < np.inf):
+    if not (frames.size and frames[0] >= 0 and np.all(np.diff(frames) > 0) and frames[-1] < np.inf):
         raise Invalid("frame times must grow from zero on")
     found = {**propagator.traits(grid), **(traits or {})}
     if (reason := refusal(method, propagator, found)) is not None:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, ValidationInfo, WrapValidator, mode
 from pydantic.fields import FieldInfo
 
 from diffusim import reading
+from diffusim.atomic import StoreError, safe_name
 from diffusim.block import (
     Array,
     Block,
@@ -32,6 +33,8 @@ from diffusim.reading import Document, Path_, ScenarioError
 from diffusim.segment import random_key
 
 MOST_FRAMES = 10**6
+# Beyond it and its inverse, squares and their sums leave the range of numbers.
+SMALLEST = 1e-100
 
 
 class Substance(Block):
@@ -99,9 +102,24 @@ class Expected(Block):
     mass_drift: Bound | None = None
 
 
+def _misnamed(label: str, *path: str | int) -> Iterator[Invalid]:
+    """A label names a folder of frames, and a group beside the axes in the result."""
+    if label in (*Grid.names, *(f"{name}_faces" for name in Grid.names), "time"):
+        yield Invalid(f"'{label}' means something else in the result; choose another label", *path)
+    try:
+        safe_name(label, "The label")
+    except StoreError as problem:
+        yield Invalid(str(problem), *path)
+
+
 def _reference(value: Any, handler: Any, info: ValidationInfo) -> Any:
     """A label of one of the methods stands for that one; anything else is a method of its own."""
     labels = [method.name for method in info.data.get("methods", ())]
+    if isinstance(value, str) and value not in [*labels, *Method.words()]:
+        raise Invalid(
+            f"there is no '{value}' here; expected one of the methods of this scenario "
+            f"({', '.join(labels)}) or another one: {', '.join(Method.words())}"
+        )
     return value if value is None or value in labels else handler(value)
 
 
@@ -136,11 +154,18 @@ class Scenario(Block):
         """
         key = random_key(self.seed, "initial", 0)
         try:
-            return self.initial.field(self.grid, key)
+            u = self.initial.field(self.grid, key)
         except Invalid as problem:
             raise Invalid(problem.message, "initial", *problem.path) from None
         except ValueError as problem:
             raise Invalid(str(problem), "initial") from None
+        largest = float(np.max(np.abs(u)))
+        if largest and not SMALLEST <= largest <= 1.0 / SMALLEST:
+            raise Invalid(
+                f"its largest value is {largest:.3g}; expected {SMALLEST:g} to {1 / SMALLEST:g}, "
+                "which can be squared and added up", "initial",
+            )  # fmt: skip
+        return u
 
     def problems(self) -> Iterator[Invalid]:
         """Yield what is wrong beyond single keys, so far as it shows without computing anything."""
@@ -153,14 +178,37 @@ class Scenario(Block):
                     f"two methods are called '{label}'; give one of them a 'label' of its own",
                     "methods", number,
                 )  # fmt: skip
-            if label in (*Grid.names, "time"):
-                yield Invalid(f"'{label}' cannot be a label", "methods", number, "label")
-        if isinstance(self.reference, Method) and self.reference.name in labels:
-            yield Invalid(f"'{self.reference.name}' is the label of another method", "reference")
+            yield from _misnamed(label, "methods", number, "label")
+        if isinstance(self.reference, Method):
+            name = self.reference.name
+            yield from _misnamed(name, "reference", "label")
+            if name.casefold() in map(str.casefold, labels):
+                yield Invalid(f"'{name}' is the label of another method", "reference")
         named = {*labels, *([self.reference.name] if isinstance(self.reference, Method) else ())}
         for label in self.expect:
             if label not in named:
                 yield Invalid(f"there is no method '{label}' here", "expect", label)
+
+
+# --- for editors --------------------------------------------------------------------------------
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of scenario files, methods of plug-ins included."""
+    described: dict[str, Any] = _in_standard_words(Scenario.model_json_schema())
+    described["anyOf"] = [{"required": described.pop("required")}, {"required": ["base"]}]
+    properties = described["properties"]
+    properties["base"] = {"type": "string", "description": "file to start from"}
+    properties["reference"]["anyOf"] += [{"type": "string"}, {"type": "null"}]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+
+
+def _in_standard_words(value: Any) -> Any:
+    # Pydantic writes bounds of numbers that are converted first under its own words.
+    words = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+    if isinstance(value, dict):
+        return {words.get(key, key): _in_standard_words(inner) for key, inner in value.items()}
+    return [_in_standard_words(inner) for inner in value] if isinstance(value, list) else value
 
 
 # --- from a file --------------------------------------------------------------------------------
@@ -199,7 +247,10 @@ def _known_keys(document: Document) -> Callable[[Path_], Sequence[str]]:
         for step in path:
             if isinstance(step, str):
                 blocks = [block for kind in types for block in _blocks(kind, value)]
-                types = [_typed(b.model_fields[step]) for b in blocks if step in b.model_fields]
+                inner = [get_args(kind)[1] for kind in types if get_origin(kind) is dict]
+                types = inner or [
+                    _typed(b.model_fields[step]) for b in blocks if step in b.model_fields
+                ]
             value = _inside(value, step)
         found = [block for kind in types for block in _blocks(kind, value)]
         words = [] if isinstance(value, list) else [

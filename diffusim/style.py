@@ -1,7 +1,8 @@
-"""The look of all figures: one style, line colours that everybody can tell apart, numbers as people write them.
+"""The look of all figures: one style, line colours, and numbers as people write them.
 
-M. Okabe and K. Ito, "Color universal design", 2008 (colours); F. Crameri et al., "The misuse of colour in
-science communication", Nature Communications 11 (2020) 5444 (even colour maps, diverging ones about zero).
+Colours that everybody can tell apart: M. Okabe and K. Ito, "Color universal design", 2008. Colour
+maps that are even, and diverge at zero where signs matter: F. Crameri et al., "The misuse of colour
+in science communication", Nature Communications 11 (2020) 5444.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.style
+import numpy as np
 from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
@@ -45,13 +49,15 @@ SETTINGS: dict[str, Any] = {
     "grid.color": "0.88",
     "axes.axisbelow": True,
     "axes.formatter.use_mathtext": True,
-    "axes.formatter.limits": (-2, 4),
+    "axes.formatter.limits": (-3, 5),
     "legend.frameon": False,
+    "figure.constrained_layout.w_pad": 0.08,
+    "figure.constrained_layout.h_pad": 0.07,
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
 }
 FIELD, ERROR = "viridis", "RdBu_r"
-# The colours of Okabe and Ito; their black is kept for analytic solutions, their yellow is too pale for lines.
+# Okabe and Ito's; black is kept for analytic solutions, and yellow is too pale for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777")
 MARKERS = "osD^vP*Xp"
 ALARM = "#B03A00"
@@ -60,8 +66,9 @@ _LENGTHS = ((1e3, "km"), (1.0, "m"), (1e-2, "cm"), (1e-3, "mm"), (1e-6, "µm"), 
 _YEAR = 31557600.0
 # From this many seconds on, the unit, and its seconds: two days are still 48 h.
 _TIMES = (
-    (2.0 * _YEAR, "yr", _YEAR), (172800.0, "d", 86400.0), (7200.0, "h", 3600.0), (120.0, "min", 60.0),
-    (1.0, "s", 1.0), (1e-3, "ms", 1e-3), (1e-6, "µs", 1e-6), (0.0, "ns", 1e-9),
+    (2.0 * _YEAR, "yr", _YEAR), (172800.0, "d", 86400.0), (3600.0, "h", 3600.0),
+    (60.0, "min", 60.0), (1.0, "s", 1.0), (1e-3, "ms", 1e-3), (1e-6, "µs", 1e-6),
+    (0.0, "ns", 1e-9),
 )  # fmt: skip
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MISSING = "\N{WHITE SQUARE}"
@@ -94,14 +101,15 @@ def _glyphs() -> frozenset[int]:
     return frozenset(font.get_charmap())
 
 
-def plain(text: str, width: int | None = None) -> str:
-    """Return a user's text as it shall be read: no markup, no control characters, wrapped.
+def plain(text: str, width: int | None = None, most: int = 6) -> str:
+    """Return a user's text as it shall be read: no markup, wrapped after so many letters.
 
-    Characters that the font lacks become a white square.
+    Characters that the font lacks become a white square, control characters vanish, and more than
+    so many lines are cut short.
     """
     known = unicodedata.normalize("NFC", " ".join(text.split()))
     shown = "".join(c if ord(c) in _glyphs() else _MISSING for c in known if c.isprintable())
-    lines = textwrap.wrap(shown, width) if width else [shown]
+    lines = textwrap.wrap(shown, width, max_lines=most, placeholder=" …") if width else [shown]
     return "\n".join(lines).replace("$", r"\$")
 
 
@@ -126,10 +134,10 @@ def duration(seconds: float) -> str:
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
-    """Return the unit in which a time is a number of two or three digits: its seconds and its name."""
+    """Return the unit in which a time is a short number: its seconds and its name."""
     if seconds == 0.0:
         return 1.0, "s"
-    # Rounding must not turn 2 h - 1e-12 s into 120 min.
+    # Rounding must not turn an hour into 60 min.
     return next((size, name) for least, name, size in _TIMES if seconds * (1 + 1e-9) >= least)
 
 
@@ -139,28 +147,78 @@ def length_unit(metres: float) -> tuple[float, str]:
     return next(found, _LENGTHS[-1])
 
 
-def with_unit(name: str, unit: str, exponent: int = 0) -> str:
-    """Return the label of a scale, such as ``error (10⁻⁴ g/L)``."""
+def with_unit(name: str, unit: str, exponent: int = 0, width: int | None = None) -> str:
+    """Return the label of a scale, such as ``error (10⁻⁴ g/L)``, wrapped to a width in letters."""
     parts = [power(exponent)] if exponent else []
     parts += [unit] if unit.strip() not in ("", "1") else []
-    words = plain(
-        f"{name.replace('_', ' ')} ({' '.join(parts)})" if parts else name.replace("_", " ")
-    )
-    return words
+    words = name.replace("_", " ")
+    return plain(f"{words} ({' '.join(parts)})" if parts else words, width)
+
+
+def exponent_of(largest: float) -> int:
+    """Return the power of ten that goes to the label of a scale, zero where numbers are short."""
+    exponent = math.floor(math.log10(largest)) if largest > 0.0 else 0
+    return 0 if -2 <= exponent < 4 else exponent
+
+
+def letters(width: float, size: float = 9.0) -> int:
+    """Return how many letters of a size in points go into a width in inches."""
+    # On average a letter is 0.6 of its size wide.
+    return max(8, int(width * 72.0 / (0.6 * size)))
+
+
+def height_of(lines: int, size: float = 9.0) -> float:
+    """Return the height in inches of lines of text of a size in points."""
+    return lines * 1.25 * size / 72.0
 
 
 # --- parts of figures ---------------------------------------------------------------------------
 
 
-def figure(columns: float, rows: float, title: str, layout: str = "constrained") -> Figure:
-    """Return an empty figure of a size in inches, with a title on top."""
-    size = max(columns, 6.0), rows
-    made = Figure(figsize=size, layout=layout)  # type: ignore[arg-type]
-    # A letter is about 0.6 of its size wide, and an inch has 72 points.
-    words = plain(title, int(size[0] * 72.0 / (0.6 * float(SETTINGS["figure.titlesize"]))))
+def figure(
+    width: float,
+    height: float,
+    title: str,
+    layout: Literal["constrained", "compressed"] = "constrained",
+    subtitle: str = "",
+) -> Figure:
+    """Return an empty figure of a size in inches; a title on top adds to the height."""
+    width, size = max(width, 6.0), float(SETTINGS["figure.titlesize"])
+    texts = (plain(text, letters(width, size)) for text in (title, subtitle))
+    words = "\n".join(filter(None, texts))
+    lines = words.count("\n") + 1 if words else 0
+    made = Figure(figsize=(width, height + height_of(lines, size)), layout=layout)
     if words:
         made.suptitle(words)
     return made
+
+
+def legend(made: Figure, handles: Sequence[Artist]) -> None:
+    """Put a legend below everything else; it adds to the height of a figure."""
+    words = [str(handle.get_label()) for handle in handles]
+    lengths = [max(map(len, text.split("\n"))) + 10 for text in words]
+    space = letters(made.get_figwidth())
+    for columns in range(len(words), 0, -1):
+        if sum(max(column) for column in np.array_split(lengths, columns)) <= space:
+            break
+    lines = -(-len(words) // columns) * (1 + max(text.count("\n") for text in words))
+    made.set_figheight(made.get_figheight() + height_of(lines) + 0.15)
+    made.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def columns_for(panels: int) -> int:
+    """Return into how many columns so many panels go."""
+    return 2 if panels in (2, 4) else min(panels, 3)
+
+
+def even_ticks(axis: Axis, most: int) -> None:
+    """Put ticks at round numbers that people count in."""
+    axis.set_major_locator(rounded(most))
+
+
+def rounded(most: int) -> MaxNLocator:
+    """Return a locator of round numbers, with so many intervals at most."""
+    return MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
 
 
 def colour(place: int) -> str:
@@ -183,16 +241,15 @@ def colour_bar(
 ) -> Colorbar:
     """Add a colour bar whose numbers are short: a power of ten goes to the label."""
     low, high = image.get_clim()
-    largest = max(abs(low or 0.0), abs(high or 0.0))
-    exponent = math.floor(math.log10(largest)) if largest > 0.0 else 0
-    exponent = 0 if -2 < exponent < 4 else exponent
+    exponent = exponent_of(max(abs(low or 0.0), abs(high or 0.0)))
     owner = axes if isinstance(axes, Axes) else axes[0]
     whole: Any = owner.get_figure(root=True)
     label = with_unit(name, unit, exponent)
-    bar: Colorbar = whole.colorbar(image, ax=axes, label=label, extend=extend, **options)
-    bar.locator = MaxNLocator(5)
+    bar: Colorbar = whole.colorbar(image, ax=axes, label=label, extend=extend,
+                                   extendfrac=0.03, **options)  # fmt: skip
+    bar.locator = rounded(8)
     scale = 10.0**exponent
     bar.formatter = FuncFormatter(lambda v, _: f"{v / scale:.4g}".replace("-", "\N{MINUS SIGN}"))
     bar.update_ticks()
-    bar.outline.set_linewidth(0.6)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.6)
     return bar

@@ -99,8 +99,8 @@ class Method(Member, family="diffusim.methods"):
         return Plan(1, None, 0.0)
 
     def memory(self, grid: Grid) -> int:
-        """Bytes needed at the same time, of fields and of whatever else the state holds."""
-        return int(8 * self.fields * grid.cells)
+        """Bytes of one state; fields to work in, ``fields`` of them, come on top."""
+        return 8 * grid.cells
 
     def predict(
         self, _before: Prediction | None, _reference: Array, _segment: Segment

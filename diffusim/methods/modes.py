@@ -39,7 +39,7 @@ class Modes(Method):
 
     needs = ("symbol",)
     handles = frozenset({"walls", "uneven", "signed"})
-    fields = 6.0
+    fields = 5.0
 
     limit: Limit = "lattice"  # type: ignore[misc]
 
@@ -47,6 +47,10 @@ class Modes(Method):
         """One multiplication; refuses a medium that differs along both axes."""
         segment.view("symbol", self.limit)
         return Plan(1, None, segment.grid.cells * 15e-9)
+
+    def memory(self, grid: Grid) -> int:
+        """The field now, and as it was at the last event."""
+        return 2 * super().memory(grid)
 
     def begin(self, u: Array, _grid: Grid, _key: tuple[int, int]) -> Spread:
         """Start from the field itself."""

@@ -60,7 +60,7 @@ class Walkers(Method):
     handles = frozenset({"walls", "uneven"})
     statistical = True
     positive = True
-    fields = 8.0
+    fields = 5.0
 
     particles: Annotated[Integer, Field(ge=1, le=10**10)] = 10**6
     limit: Literal["auto", "cell-to-cell", "lattice"] = "auto"  # type: ignore[assignment, misc]
@@ -83,8 +83,8 @@ class Walkers(Method):
         return self.model_copy(update={"particles": min(self.particles, 1000)})
 
     def memory(self, grid: Grid) -> int:
-        """Positions before and after a jump, and the fields."""
-        return self.particles * (32 if self.limit == "cell-to-cell" else 8) + super().memory(grid)
+        """Positions, two numbers or the number of a cell, and the counts."""
+        return self.particles * (16 if self.limit == "cell-to-cell" else 4) + super().memory(grid)
 
     def begin(self, u: Array, grid: Grid, key: tuple[int, int]) -> Cloud:
         """Draw every particle's cell from the initial field, and its place within the cell."""

@@ -1,0 +1,133 @@
+"""Histories: what became of the total and of the error in the course of time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from diffusim import style
+from diffusim.block import Array
+from diffusim.comparison import Comparison, expected_noise
+from diffusim.plots import shown
+from diffusim.store import Stored, StoredRun
+
+Look = dict[str, Any]
+# What was observed is wide and pale, so that what was expected can be seen on top of it.
+OBSERVED: Look = {"linewidth": 3.0, "alpha": 0.4}
+EXPECTED: Look = {"linewidth": 1.0, "linestyle": (0, (4, 2))}
+AT_MOST: Look = {"linewidth": 1.0, "linestyle": (0, (1, 1.5))}
+# About one rounding error; changes below it are drawn on a linear scale, down to zero.
+ROUNDING = 1e-16
+
+
+@style.applied()
+def history(stored: Stored, comparison: Comparison) -> Figure:
+    """Draw the change of the total, and the error beside the one that theory expects."""
+    runs = shown.runs(stored)
+    compared = [run for run in runs if comparison[run.label].reference != run.label]
+    columns = 2 if compared else 1
+    figure = style.figure(5.2 * columns, 3.9, stored.title)
+    grid = figure.subplots(1, columns, squeeze=False)[0]
+    seconds, unit = style.time_unit(float(stored.times[-1]))
+    times = stored.times / seconds
+    _masses(grid[0], times, runs, comparison)
+    kinds = {"observed": OBSERVED}
+    if compared:
+        kinds |= _errors(grid[1], times, stored, comparison, runs)
+    for axes in grid:
+        axes.set_xlabel(f"time ({unit})")
+        axes.grid(visible=True)
+        if shown.uneven(stored.times):
+            axes.set_xscale("log")
+            axes.set_xlim(times[times > 0.0].min(), times[-1])
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        elif times.size > 1:
+            axes.set_xlim(times[0], times[-1])
+    handles = [
+        Line2D([], [], color=style.colour(place), marker=style.marker(place),
+               label=style.plain(run.label, 40)) for place, run in enumerate(runs)
+    ]  # fmt: skip
+    if len(kinds) > 1:
+        handles += [Line2D([], [], color="0.3", label=name, **look)
+                    for name, look in kinds.items()]  # fmt: skip
+    style.legend(figure, handles)
+    return figure
+
+
+def _masses(axes: Axes, times: Array, runs: list[StoredRun], comparison: Comparison) -> None:
+    axes.set_title("Change of the total")
+    axes.set_ylabel("relative to the start")
+    largest = ROUNDING
+    for place, run in enumerate(runs):
+        drift = np.abs(comparison[run.label].series.mass)
+        largest = max(largest, float(np.max(drift)))
+        _line(axes, place, times, drift, {"linewidth": 0.8})
+    axes.set_yscale("symlog", linthresh=ROUNDING, linscale=0.5)
+    decades = range(round(math.log10(ROUNDING)), math.ceil(math.log10(largest)) + 1)
+    axes.set_yticks([0.0, *(10.0**k for k in decades[:: 1 + len(decades) // 8])], minor=False)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(_decade))
+    axes.set_ylim(-0.2 * ROUNDING, 3.0 * 10.0 ** decades[-1])
+
+
+def _decade(value: float, _place: int | None = None) -> str:
+    return style.power(round(math.log10(value))) if value > 0.0 else "0"
+
+
+def _errors(
+    axes: Axes, times: Array, stored: Stored, comparison: Comparison, runs: list[StoredRun]
+) -> dict[str, Look]:
+    """Draw observed and expected errors; return which kinds of lines there are beside observed."""
+    axes.set_title("Error against the reference of the same limit")
+    axes.set_ylabel("relative L2 norm")
+    kinds: dict[str, Look] = {}
+    for place, run in enumerate(runs):
+        row = comparison[run.label]
+        if row.reference == run.label:
+            continue
+        _line(axes, place, times, _positive(row.series.l2), OBSERVED)
+        if run.counts is not None:
+            name, look, expected = "expected", EXPECTED, _noise(stored, comparison, run)
+        elif run.facts.get("prediction") == "bound":
+            name, look, expected = "expected at most", AT_MOST, row.series.predicted
+        else:
+            name, look, expected = "expected", EXPECTED, row.series.predicted
+        if len(expected) == len(times):
+            kinds[name] = look
+            axes.plot(times, _positive(expected), color=style.colour(place), **look)
+    if any(np.any(np.isfinite(line.get_ydata())) for line in axes.lines):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(-1.0, 1.0)
+        axes.set_yticks([0.0])
+        axes.text(0.5, 0.75, "no difference at any time", ha="center", transform=axes.transAxes)
+    return kinds
+
+
+def _line(axes: Axes, place: int, times: Array, values: Array, look: Look) -> None:
+    hue, apart = style.colour(place), max(1, times.size // 6)
+    axes.plot(times, values, color=hue, **look)
+    axes.plot(times, values, color=hue, marker=style.marker(place), linestyle="",
+              markevery=(place % apart, apart))  # fmt: skip
+
+
+def _positive(values: list[float]) -> Array:
+    """Numbers for a logarithmic scale, with gaps where there is nothing to show."""
+    array = np.asarray(values, dtype=float)
+    return np.where(np.isfinite(array) & (array > 0.0), array, np.nan)
+
+
+def _noise(stored: Stored, comparison: Comparison, run: StoredRun) -> list[float]:
+    """Relative error that the number of particles alone brings, in each frame."""
+    law, counts = shown.law(stored, comparison, run), run.counts
+    if counts is None:
+        return []
+    with np.errstate(all="ignore"):
+        return [expected_noise(shown.field(law, i), int(np.sum(counts[i])))
+                for i in range(len(stored.times))]  # fmt: skip

@@ -1,0 +1,211 @@
+"""Fields and their errors, as maps of the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from diffusim import style
+from diffusim.block import Array
+from diffusim.comparison import UNEXPECTED, UNEXPLAINED, Comparison, Row
+from diffusim.plots import shown
+from diffusim.store import Stored, StoredRun
+
+MOST_ROWS_OF_TIME = 400
+ROUND_OFF = float(np.finfo(float).eps)
+
+Pictures = Sequence[Sequence[Array]]
+
+
+@style.applied()
+def fields(stored: Stored, _comparison: Comparison) -> Figure:
+    """Draw methods by times on one colour scale; in one dimension each method in space and time."""
+    runs = shown.runs(stored)
+    if len(stored.shape) == 1:
+        return _space_and_time(stored, runs)
+    numbers = shown.moments(stored.times)
+    pictures = [[shown.field(run, number) for number in numbers] for run in runs]
+    limits, extend = _limits(stored, runs, pictures)
+    box, scale = shown.box(stored), 2.0 if len(runs) <= 4 else 1.6
+    width, height = (scale * part for part in box.size)
+    figure = style.figure(len(numbers) * (width + 0.12) + 1.6, len(runs) * (height + 0.1) + 0.8,
+                          stored.title, "compressed")  # fmt: skip
+    grid = figure.subplots(len(runs), len(numbers), sharex=True, sharey=True, squeeze=False)
+    for row, run, fields_of_run in zip(grid, runs, pictures, strict=True):
+        for axes, u in zip(row, fields_of_run, strict=True):
+            image = box.picture(axes, u, limits, style.FIELD)
+            box.name_axes(axes, stored.axes)
+        _name_row(row[0], run.label, int(height * 11))
+    for axes, number in zip(grid[0], numbers, strict=True):
+        axes.set_title(shown.moment(stored, number))
+    style.colour_bar(image, list(grid.flat), stored.name, stored.unit, extend, aspect=30, pad=0.02)
+    return figure
+
+
+def _name_row(axes: Axes, label: str, width: int) -> None:
+    axes.annotate(
+        style.plain(label, max(width, 8), 4), (0.0, 0.5), (-4.0, 0.0),
+        xycoords=(axes.yaxis.label, "axes fraction"), textcoords="offset points",
+        ha="right", va="center", rotation=90, weight="bold", annotation_clip=False,
+    )  # fmt: skip
+
+
+def _limits(
+    stored: Stored, runs: Sequence[StoredRun], pictures: Pictures
+) -> tuple[tuple[float, float], str]:
+    """Colour limits for all pictures, and which ends overflow.
+
+    They are those of the reference: the noise of a few particles would take most of the scale.
+    """
+    everything = low, high = _span(u for row in pictures for u in row)
+    for run, row in zip(runs, pictures, strict=True):
+        if run.label == stored.reference and run.counts is None:
+            low, high = _span(row)
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        low, high = everything
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * size:
+        half = 0.5 * size or 0.5
+        return (low - half, high + half), "neither"
+    # Round-off beyond the limits is no overflow.
+    slack = 1e-9 * (high - low)
+    under, over = everything[0] < low - slack, everything[1] > high + slack
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
+    return (low, high), extend.get((under, over), "neither")
+
+
+def _span(pictures: Iterable[Array]) -> tuple[float, float]:
+    ends = [(float(np.min(u)), float(np.max(u))) for u in pictures]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
+    times, box = stored.times, shown.box(stored)
+    count = min(times.size, MOST_ROWS_OF_TIME)
+    numbers = np.unique(np.linspace(0, times.size - 1, count).round().astype(int))
+    pictures = [[shown.field(run, number) for number in numbers.tolist()] for run in runs]
+    (low, high), extend = _limits(stored, runs, pictures)
+    columns = style.columns_for(len(runs))
+    rows = -(-len(runs) // columns)
+    figure = style.figure(2.7 * columns + 1.5, 2.7 * rows + 0.8, stored.title)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    seconds, unit = style.time_unit(float(times[-1]))
+    upright = _between(times[numbers] / seconds)
+    across = np.linspace(*box.ends(0), stored.shape[0] + 1)
+    for axes, run, rows_of_time in zip(grid, runs, pictures, strict=False):
+        image = axes.pcolormesh(across, upright, np.stack(rows_of_time),
+                                cmap=style.FIELD, vmin=low, vmax=high)  # fmt: skip
+        axes.set_title(style.plain(run.label, 30))
+        style.even_ticks(axes.xaxis, 4)
+        box.name_axes(axes, stored.axes)
+        axes.set_ylabel(f"time ({unit})")
+        if shown.uneven(times):
+            axes.set_yscale("function", functions=(_root, np.square))
+            axes.set_yticks(_ticks(upright[-1]))
+        axes.set_ylim(upright[0], upright[-1])
+        axes.label_outer()
+    for axes in grid[len(runs) :]:
+        axes.remove()
+    for axes in grid[max(0, len(runs) - columns) : len(runs)]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel(f"{stored.axes[0]} ({box.unit})")
+    style.colour_bar(
+        image, list(grid[: len(runs)]), stored.name, stored.unit, extend, aspect=30, pad=0.02
+    )
+    return figure
+
+
+def _between(times: Array) -> Array:
+    """Limits of the rows of pictures taken at these times."""
+    if times.size == 1:
+        return np.array([times[0] - 0.5, times[0] + 0.5])
+    middle = 0.5 * (times[1:] + times[:-1])
+    return np.concatenate([times[:1], middle, times[-1:]])
+
+
+def _ticks(last: float) -> Array:
+    """Round times from zero on, one of them early."""
+    even = np.asarray(style.rounded(5).tick_values(0.0, last))
+    even = even[even <= last]
+    return np.sort(np.append(even, even[1] / 5.0)) if even.size > 1 else even
+
+
+def _root(times: Array) -> Array:
+    return np.asarray(np.sqrt(np.maximum(times, 0.0)))
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+@style.applied()
+def error(stored: Stored, comparison: Comparison) -> Figure | None:
+    """Draw each method minus the reference of its own limit, where it is worst and at the end.
+
+    None where there is nothing but references.
+    """
+    labels = [run.label for run in shown.runs(stored)]
+    rows = [comparison[label] for label in labels if comparison[label].reference != label]
+    if not rows:
+        return None
+    panels = [panel for row in rows for panel in _panels(stored, row)]
+    columns = style.columns_for(len(panels))
+    lines = -(-len(panels) // columns)
+    width, height = (3.0 * part for part in shown.box(stored).size)
+    width = max(width + 1.3, 6.0 / columns)
+    titles = [_title(stored, *panel, style.letters(width - 0.5)) for panel in panels]
+    most = 1 + max(title.count("\n") for title in titles)
+    height += style.height_of(most) + 0.6
+    figure = style.figure(columns * width, lines * height + 0.2, stored.title, "compressed")
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes, (row, number, _), title in zip(grid, panels, titles, strict=False):
+        _error(axes, stored, row, number)
+        bad = row.verdict in (UNEXPLAINED, UNEXPECTED)
+        axes.set_title(title, color=style.ALARM if bad else "black")
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    return figure
+
+
+def _panels(stored: Stored, row: Row) -> list[tuple[Row, int, str]]:
+    """What is shown of a run: the worst frame and the last one."""
+    last, worst = len(stored.times) - 1, int(np.argmax(row.series.l2))
+    if row.series.l2[worst] == 0.0:
+        return [(row, last, "at all times, here")]
+    if worst == last:
+        return [(row, last, "last frame, the worst,")]
+    return [(row, worst, "worst frame,"), (row, last, "last frame,")]
+
+
+def _title(stored: Stored, row: Row, number: int, which: str, letters: int) -> str:
+    error = row.series.l2[number]
+    words = f"relative L2 error {style.number(error)}" if error else "no difference"
+    lines = [
+        f"{row.label} minus {row.reference}",
+        f"{which} {shown.moment(stored, number)}",
+        f"{words}, {row.verdict}",
+    ]
+    return "\n".join(style.plain(line, letters) for line in lines)
+
+
+def _error(axes: Axes, stored: Stored, row: Row, number: int) -> None:
+    reference = shown.field(stored.runs[row.reference], number)
+    apart = shown.field(stored.runs[row.label], number) - reference
+    # Where nothing differs, the scale is one rounding of the field.
+    size = float(np.max(np.abs(apart))) or ROUND_OFF * float(np.max(np.abs(reference))) or 1.0
+    box = shown.box(stored)
+    axes.set_xlabel(f"{stored.axes[0]} ({box.unit})")
+    if len(stored.shape) == 2:
+        axes.set_ylabel(f"{stored.axes[1]} ({box.unit})")
+        image = box.picture(axes, apart, (-size, size), style.ERROR)
+        style.colour_bar(image, axes, "error", stored.unit)
+        return
+    exponent = style.exponent_of(size)
+    scale = 10.0**exponent
+    axes.axhline(0.0, color="0.6", linewidth=0.6)
+    axes.plot(stored.centres[0] / box.metres, apart / scale, color=style.colour(0))
+    axes.set(xlim=box.ends(0), ylim=(-1.1 * size / scale, 1.1 * size / scale),
+             ylabel=style.with_unit("error", stored.unit, exponent))  # fmt: skip
+    style.even_ticks(axes.xaxis, 5)

@@ -1,0 +1,149 @@
+"""What figures show of a stored result: which runs, which frames, in which units."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from diffusim import style
+from diffusim.block import Array
+from diffusim.comparison import Comparison
+from diffusim.store import Stored, StoredRun
+
+# Square roots of times, so that a diffusion front moves evenly from one picture to the next.
+MOMENTS = (0.0, 0.1, 0.3, 0.6, 1.0)
+# Cells along an axis beyond which a picture shows means of blocks: it has no more pixels than that.
+MOST_CELLS = 1024
+
+
+def scenario(stored: Stored) -> dict[str, Any]:
+    """Return the scenario that a result was computed from, as plain values."""
+    found = json.loads(stored.resolved)
+    return found if isinstance(found, dict) else {}
+
+
+def runs(stored: Stored) -> list[StoredRun]:
+    """Return the runs that were asked for, the main reference first, then as in the scenario.
+
+    References that were only added for a limit of their own are left out.
+    """
+    methods = scenario(stored).get("methods", [])
+    asked = [stored.reference, *(m.get("label") or m.get("kind") for m in methods)]
+    found = [run for label, run in stored.runs.items()
+             if label in asked or run.facts.get("role") != "reference"]  # fmt: skip
+    rank = {label: place for place, label in reversed(list(enumerate(asked)))}
+    return sorted(found, key=lambda run: rank.get(run.label, len(asked)))
+
+
+def field(run: StoredRun, number: int) -> Array:
+    """Return a frame of a run."""
+    return np.asarray(run.frames[number], dtype=float)
+
+
+def law(stored: Stored, comparison: Comparison, run: StoredRun) -> StoredRun:
+    """Return the reference of a run's own limit."""
+    return stored.runs[comparison[run.label].reference]
+
+
+def moments(times: Array, count: int = len(MOMENTS)) -> list[int]:
+    """Return the numbers of the frames to show, at the last `count` of `MOMENTS`."""
+    # The start shows for the moment zero only.
+    later = np.where(times > 0.0, times, np.inf)
+    chosen = {int(np.argmin(np.abs((later if s else times) - times[-1] * s**2)))
+              for s in MOMENTS[len(MOMENTS) - count :]}  # fmt: skip
+    # Where several moments fall on one frame, others fill the gaps, early ones first.
+    for number in np.argsort(later, stable=True).tolist():
+        if len(chosen) < count:
+            chosen.add(number)
+    return sorted(chosen)
+
+
+def moment(stored: Stored, number: int) -> str:
+    """Return the time of a frame in words."""
+    seconds = float(stored.times[number])
+    return f"t = {style.duration(seconds)}" if seconds else "t = 0"
+
+
+def uneven(times: Array) -> bool:
+    """Return whether the frames lie closer together at some times than at others."""
+    steps = np.diff(times)
+    return steps.size > 1 and float(np.max(steps)) > 1.5 * float(np.min(steps))
+
+
+# --- space --------------------------------------------------------------------------------------
+
+
+class Box(NamedTuple):
+    """The grid in the unit of its pictures.
+
+    ``extent`` holds both ends of each axis, ``ratio`` is height over width as drawn, and ``aspect``
+    what matplotlib calls so.
+    """
+
+    unit: str
+    metres: float
+    extent: tuple[float, ...]
+    ratio: float
+    aspect: str
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of a picture, the longer one 1."""
+        return min(1.0, 1.0 / self.ratio), min(1.0, self.ratio)
+
+    def ends(self, axis: int) -> tuple[float, float]:
+        """Return both ends of an axis."""
+        low, high = self.extent[2 * axis : 2 * axis + 2]
+        return low, high
+
+    def name_axes(self, axes: Axes, names: tuple[str, ...]) -> None:
+        """Write names and units on the outer sides of a figure only."""
+        axes.set_xlabel(f"{names[0]} ({self.unit})")
+        if len(names) > 1:
+            axes.set_ylabel(f"{names[1]} ({self.unit})")
+        axes.label_outer()
+
+    def picture(self, axes: Axes, u: Array, limits: tuple[float, float], colours: str) -> AxesImage:
+        """Draw a field u[x, y] as it lies in space: x to the right, y upwards."""
+        style.even_ticks(axes.xaxis, 4 if self.size[0] > 0.6 else 2)
+        style.even_ticks(axes.yaxis, 3)
+        return axes.imshow(
+            coarse(u).T, origin="lower", extent=(*self.ends(0), *self.ends(1)), cmap=colours,
+            aspect="equal" if self.aspect == "equal" else "auto", vmin=limits[0], vmax=limits[1],
+        )  # fmt: skip
+
+
+def box(stored: Stored) -> Box:
+    """Return how the grid of a result is drawn."""
+    ends = [_ends(stored, axis) for axis in range(len(stored.shape))]
+    lengths = [high - low for low, high in ends]
+    metres, unit = style.length_unit(max(lengths))
+    extent = tuple(end / metres for pair in ends for end in pair)
+    ratio = lengths[1] / lengths[0] if len(lengths) > 1 else 1.0
+    if 0.25 <= ratio <= 4.0:
+        return Box(unit, metres, extent, ratio, "equal")
+    # Long and narrow grids are not drawn to scale: one could not see across.
+    return Box(unit, metres, extent, 0.4 if ratio < 1.0 else 2.5, "auto")
+
+
+def _ends(stored: Stored, axis: int) -> tuple[float, float]:
+    if stored.faces is not None:
+        return float(stored.faces[axis][0]), float(stored.faces[axis][-1])
+    centres = stored.centres[axis]
+    half = 0.5 * (centres[1] - centres[0]) if centres.size > 1 else abs(centres[0]) or 0.5
+    return float(centres[0] - half), float(centres[-1] + half)
+
+
+def coarse(u: Array) -> Array:
+    """Return means of blocks where a field has more cells than a picture has pixels."""
+    for axis, n in enumerate(u.shape):
+        starts = np.arange(0, n, -(-n // MOST_CELLS))
+        if starts.size < n:
+            sizes = np.diff(np.append(starts, n))
+            along = [-1 if k == axis else 1 for k in range(u.ndim)]
+            u = np.add.reduceat(u, starts, axis) / sizes.reshape(along)
+    return u
