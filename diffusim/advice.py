@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from diffusim import runs
 from diffusim.block import Invalid, Unsupported
 from diffusim.experiment import Experiment
@@ -19,26 +21,49 @@ _TIMES = ((86400.0, "day"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms
 
 def advice(experiment: Experiment) -> str:
     """Everything that ``diffusim check`` prints: resolved values, limits, cost, who suits."""
-    lines = [experiment.scenario.title, "", "In SI units:"]
     content = experiment.scenario.model_dump(mode="json")
-    lines += [f"  {line}" for line in _resolved(content)]
+    return "\n".join(
+        [
+            experiment.scenario.title,
+            *("", "In SI units:", *_indented(_resolved(content))),
+            *("", *_space_and_time(experiment)),
+            *("", "Methods:", *_indented(_methods(experiment))),
+            *("", "Others that could, and why not the rest:", *_indented(_others(experiment))),
+        ]
+    )
+
+
+def _indented(lines: Iterator[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _space_and_time(experiment: Experiment) -> Iterator[str]:
     grid, times = experiment.scenario.grid, experiment.scenario.times.resolved()
-    sizes = " x ".join(f"{h:.6g} m" for h in grid.spacing)
-    lines += ["", f"{grid.cells} cells of {sizes}, {len(times)} frames, "
-                  f"the first at {in_time(times[0])}, the last at {in_time(times[-1])}",
-              f"{len(_epochs(experiment.courses[0]))} epochs: the medium changes at "
-              f"{', '.join(map(in_time, _epochs(experiment.courses[0])[1:])) or 'no time'}",
-              "", "Methods:"]  # fmt: skip
+    cell = " x ".join(f"{h:.6g} m" for h in grid.spacing)
+    yield (
+        f"{grid.cells} cells of {cell}; {len(times)} frames, "
+        f"the first at {in_time(times[0])}, the last at {in_time(times[-1])}"
+    )
+    events = _events(experiment.courses[0])
+    if not events:
+        yield "the medium stays the same throughout"
+        return
+    yield f"the medium changes {len(events)} times: at {', '.join(map(in_time, events))}"
+    if any(course.method.limit == "cell-to-cell" for course in experiment.courses):
+        yield (
+            "at each change cell-to-cell methods place everything anew within its cell, "
+            "which adds a sixth of a cell squared to the variance"
+        )
+
+
+def _methods(experiment: Experiment) -> Iterator[str]:
     for course in experiment.courses:
         role = " (reference)" if experiment.roles.get(course.name) else ""
-        lines.append(f"  {course.name}{role}: limit {course.method.limit}, {_cost(course)}")
+        yield f"{course.name}{role}: limit {course.method.limit}, {_cost(course)}"
     need, have = memory_needed(experiment.courses), memory_available()
     room = f", {in_words(have)} available" if have is not None else ""
     size = in_words(_result_size(experiment))
-    lines.append(f"  memory at most {in_words(need)}{room}; result about {size}")
-    lines += ["", "Others that could, and why not the rest:"]
-    lines += [f"  {line}" for line in _others(experiment)]
-    return "\n".join(lines)
+    yield f"memory at most {in_words(need)}{room}; result about {size}"
 
 
 def _resolved(value: Any, path: str = "") -> Iterator[str]:
@@ -53,8 +78,8 @@ def _resolved(value: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {value}"
 
 
-def _epochs(course: Course) -> list[float]:
-    return sorted({segment.since for segment in course.segments})
+def _events(course: Course) -> list[float]:
+    return sorted({segment.since for segment in course.segments if segment.epoch > 0})
 
 
 def _cost(course: Course) -> str:
@@ -63,8 +88,8 @@ def _cost(course: Course) -> str:
     if steps:
         longest = max(plan.dt for plan in steps if plan.dt is not None)
         parts.append(f"the longest {in_time(longest)}")
-        fastest = max(s.view("generator").fastest for s in course.segments)
-        parts.append(f"limit {in_time(1.0 / fastest)}" if fastest else "no limit")
+        limits = [plan.longest for plan in steps if plan.longest is not None]
+        parts.append(f"limit {in_time(min(limits))}" if limits else "no limit")
     parts.append(f"about {in_time(max(course.seconds, 1e-3))}")
     return ", ".join(parts)
 
@@ -88,6 +113,8 @@ def _others(experiment: Experiment) -> Iterator[str]:
                 kind(), scenario.propagator, scenario.grid, scenario.times.resolved(),
                 traits=runs.traits_of(experiment.initial), seed=scenario.seed,
             )  # fmt: skip
+        except ValidationError:
+            yield f"{word}: it has options that must be given"
         except (Unsupported, Invalid) as reason:
             yield f"{word}: no, {reason}"
         else:

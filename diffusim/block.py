@@ -49,10 +49,6 @@ class Block(BaseModel):
         frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
     )
 
-    # Blocks may hold arrays, which have no hash; identity is what caches of views need anyway.
-    def __hash__(self) -> int:
-        return id(self)
-
 
 # --- numbers, lists and quantities as users write them -----------------------------------------
 
@@ -178,7 +174,10 @@ class Member(Block):
         if family is not None:
             cls.family, cls.members = family, {}
         elif cls.__module__ != cls.family:
-            cls.word = cls.__dict__.get("word", cls.__module__.rpartition(".")[2])
+            # In a notebook there is no file to be named after.
+            file = cls.__module__.rpartition(".")[2]
+            own = cls.__name__.lower() if file == "__main__" else file
+            cls.word = cls.__dict__.get("word", own)
             other = cls.members.get(cls.word)
             if other is not None and other.__qualname__ != cls.__qualname__:
                 raise TypeError(f"{cls.family}: {other!r} and {cls!r} both claim '{cls.word}'")
@@ -223,6 +222,42 @@ class Member(Block):
             ) from problem
 
     @classmethod
+    def read(cls, value: Any, context: Any = None) -> Self:
+        """Return the member that a value means: itself, its class, its word, or a mapping.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            When the word is unknown or the options are wrong.
+        ValueError
+            When the value is none of these.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, type) and issubclass(value, cls):
+            return value()
+        noun = cls.__name__.lower()
+        if isinstance(value, str):
+            value = {"kind": value}
+        if not isinstance(value, Mapping):
+            raise ValueError(f"expected the name of a {noun} or a mapping with its 'kind'")
+        options = dict(value)
+        word = options.pop("kind", None)
+        if not isinstance(word, str):
+            cls._refuse(f"expected a {noun}'s name: {', '.join(cls.words())}", value)
+        try:
+            found = cls.find(word)
+        except Unsupported as reason:
+            cls._refuse(str(reason), value)
+        return found.model_validate(options, context=context)
+
+    @classmethod
+    def _refuse(cls, message: str, value: Any) -> NoReturn:
+        error = PydanticCustomError("kind", "{message}", {"message": message})
+        details = InitErrorDetails(type=error, loc=("kind",), input=value)
+        raise ValidationError.from_exception_data(cls.__name__, [details])
+
+    @classmethod
     def words(cls) -> list[str]:
         """Every word of the family, those from entry points too (without importing them)."""
         cls._discover()
@@ -244,32 +279,9 @@ class OneOf:
     def __init__(self, family: type[Member]) -> None:
         self.family = family
 
-    def _read(self, value: Any, info: core_schema.ValidationInfo) -> Member:
-        if isinstance(value, self.family):
-            return value
-        noun = self.family.__name__.lower()
-        if isinstance(value, str):
-            value = {"kind": value}
-        if not isinstance(value, Mapping):
-            raise ValueError(f"expected the name of a {noun} or a mapping with its 'kind'")
-        options = dict(value)
-        word = options.pop("kind", None)
-        if not isinstance(word, str):
-            self._refuse(f"expected a {noun}'s name: {', '.join(self.family.words())}", value)
-        try:
-            found = self.family.find(word)
-        except Unsupported as reason:
-            self._refuse(str(reason), value)
-        return found.model_validate(options, context=info.context)
-
-    def _refuse(self, message: str, value: Any) -> NoReturn:
-        error = PydanticCustomError("kind", "{message}", {"message": message})
-        details = InitErrorDetails(type=error, loc=("kind",), input=value)
-        raise ValidationError.from_exception_data(self.family.__name__, [details])
-
     def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(
-            self._read,
+            lambda value, info: self.family.read(value, info.context),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda member: (
                     {"kind": member.word, **member.model_dump(mode="json")}

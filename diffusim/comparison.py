@@ -22,7 +22,7 @@ LOW, HIGH = 0.5, 2.0
 # Errors below this are round-off and tolerances; no leading term can be told from them.
 FLOOR = 1e-11
 ALPHA = 1e-6
-LEAST_EXPECTED = 5.0
+LEAST_EXPECTED, NEXT_TO_NOTHING = 5.0, 1e-3
 BLOCK = 16
 
 AS_PREDICTED, UNEXPLAINED, REFERENCE = "as predicted", "unexplained", "reference"
@@ -64,7 +64,7 @@ class Series:
     l2: list[float] = field(default_factory=list)
     linf: list[float] = field(default_factory=list)
     mass: list[float] = field(default_factory=list)
-    predicted: list[float] = field(default_factory=list)
+    predicted: list[float | None] = field(default_factory=list)
     p_cells: list[float] = field(default_factory=list)
     p_blocks: list[float] = field(default_factory=list)
 
@@ -74,7 +74,8 @@ class Row:
     """One run in the table.
 
     ``l1``, ``l2``, ``linf`` and ``expected`` belong to the last frame, ``worst_l2`` to the frame
-    where it is largest; ``mass_drift`` is the largest relative change of the total.
+    where it is largest; ``mass_drift`` is the largest change of the total since time zero, relative
+    to the sum of absolute values in the first frame.
     """
 
     label: str
@@ -171,15 +172,17 @@ def _row(
     run: Trajectory, reference: Trajectory, times: Sequence[float] | Array, judged: bool
 ) -> Row:
     series = Series()
-    minimum, maximum, first, particles = math.inf, -math.inf, 0.0, 0
+    minimum, maximum, first, size, particles = math.inf, -math.inf, 0.0, 0.0, 0
     last: Array = np.zeros(1)
     for number in range(len(times)):
         u, r = run.frames[number], reference.frames[number]
         for name, order in (("l1", 1), ("l2", 2), ("linf", np.inf)):
             getattr(series, name).append(distance(u, r, order))
         total = float(np.sum(u))
-        first = total if number == 0 else first
-        series.mass.append(total / first - 1.0 if first else total)
+        if number == 0:
+            # Beside the content of either sign: a field of zero mean has no relative change.
+            first, size = float(run.facts.get("total", total)), float(np.sum(np.abs(u)))
+        series.mass.append((total - first) / (size or 1.0))
         minimum, maximum = min(minimum, float(np.min(u))), max(maximum, float(np.max(u)))
         if run.counts is not None and judged:
             counts = run.counts[number]
@@ -200,7 +203,7 @@ def _row(
         expected = expected_noise(last, particles)
         ratio = series.l2[-1] / expected if expected else None
     elif judged and series.predicted:
-        verdict, reason, ratio = _judge_ratio(series, worst, run.facts.get("prediction"))
+        verdict, reason, ratio = _judge_ratio(series, run.facts.get("prediction"))
     elif judged:
         reason = "this method predicts no error"
     return Row(
@@ -225,18 +228,17 @@ def distance(u: Array, reference: Array, order: float) -> float:
 # --- deterministic methods: observed over predicted ---------------------------------------------
 
 
-def _judge_ratio(series: Series, worst: int, kind: str | None) -> tuple[str, str, float | None]:
+def _judge_ratio(series: Series, kind: str | None) -> tuple[str, str, float | None]:
     """Judge the worst and the last frame by the ratio of observed to predicted error."""
-    ratios = []
-    for number in {worst, len(series.l2) - 1}:
-        observed, predicted = series.l2[number], series.predicted[number]
-        if kind == "bound":
-            if observed or predicted:
-                ratios.append(observed / predicted if predicted else math.inf)
-        elif max(observed, predicted) > FLOOR:
-            ratios.append(observed / predicted if predicted else math.inf)
-    if not ratios:
+    pairs = [(o, p) for o, p in zip(series.l2, series.predicted, strict=True) if p is not None]
+    if not pairs:
+        return NOT_JUDGED, "too few steps in all frames for theory to tell the error", None
+    judged = {max(pairs), pairs[-1]}
+    if kind != "bound":
+        judged = {pair for pair in judged if max(pair) > FLOOR}
+    if not judged:
         return AS_PREDICTED, "round-off", None
+    ratios = [observed / predicted if predicted else math.inf for observed, predicted in judged]
     least = 0.0 if kind == "bound" else LOW
     far = max(ratios, key=lambda ratio: abs(math.log(max(ratio, 1e-300))))
     shown = max(ratios) if kind == "bound" else far
@@ -275,24 +277,32 @@ def chi_square_pair(counts: Array, law: Array) -> tuple[float, float]:
 def chi_square(counts: Array, expected: Array) -> float:
     """p-value of Pearson's chi-square, neighbours pooled until each pool expects at least five.
 
+    Cells that expect next to nothing are not pooled with others, where a particle on the wrong side
+    of a wall would not be seen: together they are tested for holding too many, by Poisson's law.
+
     References
     ----------
     W. G. Cochran, "Some methods for strengthening the common chi-square tests", Biometrics 10
-    (1954).
+    (1954) 417-451.
     """
+    rare = expected < NEXT_TO_NOTHING
+    found, hoped = int(np.sum(counts[rare])), float(np.sum(expected[rare]))
+    p_rare = float(special.gammainc(found, hoped)) if found else 1.0
+    counts, expected = counts[~rare], expected[~rare]
     ends = _pools(expected)
     if ends.size < 2:
-        return 1.0
+        return p_rare
     observed, wanted = np.add.reduceat(counts, ends), np.add.reduceat(expected, ends)
     statistic = float(np.sum((observed - wanted) ** 2 / wanted))
-    return float(special.gammaincc(0.5 * (ends.size - 1), 0.5 * statistic))
+    p = float(special.gammaincc(0.5 * (ends.size - 1), 0.5 * statistic))
+    return min(1.0, 2.0 * min(p, p_rare)) if found else p
 
 
 def _pools(expected: Array) -> Array:
     """Starts of runs of cells that expect at least five each; the remainder joins the last run."""
-    starts, gathered = [0], 0.0
     if np.all(expected >= LEAST_EXPECTED):
         return np.arange(expected.size)
+    starts, gathered = [0], 0.0
     for number, value in enumerate(expected.tolist()):
         if gathered >= LEAST_EXPECTED:
             starts.append(number)

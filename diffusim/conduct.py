@@ -100,7 +100,8 @@ def carry_out(
             journal = folder.journal(course.name)
             with parts(course.name) as progress:
                 seconds = _record(course, experiment, journal, progress)
-            facts[course.name] = {**course.facts(), "seconds": seconds}
+            total = float(np.sum(experiment.initial))
+            facts[course.name] = {**course.facts(), "seconds": seconds, "total": total}
         with parts("predicting"):
             for course in courses:
                 facts[course.name] |= _predicted(course, experiment, folder)
@@ -142,9 +143,7 @@ def _record(
     name = experiment.scenario.field.name
     for frame in course.frames(experiment.initial, done, state, progress):
         seconds += frame.seconds
-        arrays = {name: frame.field}
-        if frame.counts is not None:
-            arrays["counts"] = frame.counts
+        arrays = {name: frame.field, **frame.extras}
         journal.append(arrays, runs.taken_apart(frame.state), {"seconds": seconds})
     journal.flush()
     return seconds
@@ -165,12 +164,15 @@ def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> 
     if partner is None:
         return {}
     first, second = ((arrays[name] for arrays in folder.journal(partner).read()) for _ in range(2))
-    numbers, kind = [], "bound"
+    numbers: list[float | None] = []
+    kind = "bound"
     for expected, u in zip(course.predictions(experiment.initial, first), second, strict=True):
         if expected is None:
             return {}
         error = np.asarray(expected.error)
-        if error.ndim:
+        if not expected.sure:
+            numbers.append(None)
+        elif error.ndim:
             kind = "estimate"
             size = float(np.linalg.norm(u))
             numbers.append(float(np.linalg.norm(error)) / size if size else 0.0)
@@ -210,7 +212,8 @@ def _compared(folder: Path, parts: _Parts) -> Outcome:
 def compare_stored(results: Sequence[store.Stored], reference: str | None = None) -> Comparison:
     """Compare the runs of one or more results on the same grid at the same times.
 
-    Labels that occur in several results get the name of the result's folder before them.
+    A label that an earlier result has already gets the name of its result's folder before it, and
+    a number where that is not enough.
 
     Raises
     ------
@@ -223,8 +226,10 @@ def compare_stored(results: Sequence[store.Stored], reference: str | None = None
         if not _alike(stored, first):
             raise Unsupported(f"{stored.path} and {first.path} differ in grid or frame times")
         for label, one in stored.runs.items():
-            taken = label in {r.label for r in found}
-            found.append(replace(one, label=f"{stored.path.parent.name}/{label}") if taken else one)
+            known = {run.label for run in found}
+            names = [label, *(f"{stored.path.parent.name}{n}/{label}" for n in ("", *range(2, 99)))]
+            free = next(name for name in names if name not in known)
+            found.append(one if free == label else replace(one, label=free))
     return comparison.compare(
         found, first.times, reference=reference or first.reference, title=first.title,
         expect={k: {n: v for n, v in e.items() if v is not None}

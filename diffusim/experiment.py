@@ -133,10 +133,6 @@ def _plan(
     traits, times = runs.traits_of(initial), scenario.times.resolved()
 
     def course(method: Method) -> Course:
-        if method.statistical and not initial.any():
-            raise Unsupported(
-                f"{method.word} need an initial field that holds something; this one is zero"
-            )
         return runs.plan(method, scenario.propagator, scenario.grid, times,
                         traits=traits, seed=scenario.seed)  # fmt: skip
 
@@ -158,10 +154,14 @@ def _plan(
     if problems:
         raise explained(problems, document)
     name = reference.name if isinstance(reference, Method) else reference
-    if name is None:
-        name = next((c.name for c in courses if not c.method.statistical), None)
-    else:
+    plain = [c for c in courses if not c.method.statistical]
+    exact = [c for c in plain if c.method.order is None]
+    if name is not None:
         roles.setdefault(name, "reference")
+    elif plain:
+        # Nothing can be judged by a method that is not exact itself, unless the scenario says so.
+        name = (exact or plain)[0].name
+        roles |= {name: "reference"} if exact else {}
     limits = {c.method.limit for c in courses if c.name == name}
     for limit in sorted({c.method.limit for c in courses} - limits):
         if name is not None and (added := _reference_of(limit, courses, name, course)) is not None:
@@ -178,15 +178,18 @@ def _reference_of(
     taken = {c.name.casefold() for c in courses}
     others = [kind for _, kind in Method.everyone() if not isinstance(kind, Unsupported)]
     for kind in [type(first), *others]:
-        if "limit" not in kind.model_fields or kind.statistical:
+        if kind.statistical or kind.order is not None:
             continue
         label = f"{kind.word}-{limit}"
         while label in taken:
             label += "-reference"
+        options = {"limit": limit} if "limit" in kind.model_fields else {}
         try:
-            return course(kind.model_validate({"limit": limit, "label": label}))
+            found = course(kind.model_validate({"label": label, **options}))
         except (Unsupported, Invalid, ValidationError):
             continue
+        if found.method.limit == limit:
+            return found
     return None
 
 

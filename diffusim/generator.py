@@ -149,10 +149,57 @@ class Generator:
             )
         return Coefficients("vectors", tuple(np.ascontiguousarray(v.ravel()) for v in values))
 
+    @cached_property
+    def smallest(self) -> str:
+        """The smallest shape of coefficients that tells all: numbers, vectors or fields."""
+        if all(self.conductance(axis) is not None for axis in range(len(self.shape))):
+            return "numbers"
+        return "vectors" if self.separable else "fields"
+
     @property
     def plane_wrap(self) -> tuple[bool, bool]:
         """Periodicity of the two axes of a loop; a one-dimensional field is one row."""
         return (False, *self.wrap)[-2:]  # type: ignore[return-value]
+
+    @property
+    def cost(self) -> float:
+        """Seconds per cell of one application of L, as measured on one 3.7 GHz core."""
+        return {"numbers": 0.3e-9, "vectors": 0.35e-9, "fields": 0.6e-9}[self.smallest]
+
+    def sweep(self, scale: float) -> Sweep:
+        """Return the compiled loops that apply A = scale L, with their coefficients made."""
+        return Sweep(self, scale)
+
+
+class Sweep:
+    """Compiled sweeps over all cells of A = scale L; whoever uses it never sees a shape.
+
+    Parameters
+    ----------
+    generator : Generator
+        A closed medium at rest.
+    scale : float
+        A time in s.
+    """
+
+    def __init__(self, generator: Generator, scale: float) -> None:
+        from diffusim.loops import sweeps
+
+        shape, self._values = generator.coefficients(scale)
+        self._step = getattr(sweeps, f"step_{shape}")
+        self._expand = getattr(sweeps, f"expand_{shape}")
+        self._wrap = generator.plane_wrap
+
+    def step(self, u: Array, work: Array, count: int) -> None:
+        """Advance ``u`` in place by ``count`` times u <- u + A u; ``work`` is room for one more."""
+        self._step(plane(u), plane(work), count, *self._values, *self._wrap)
+
+    def expand(
+        self, older: Array, newer: Array, total: Array, weights: Array, b: float, c: float
+    ) -> None:
+        """Add weighted terms next = A newer + b newer + c older, advancing all three in place."""
+        three = (plane(v) for v in (older, newer, total))
+        self._expand(*three, weights, *self._values, b, c, *self._wrap)
 
 
 def plane(u: Array) -> Array:

@@ -17,6 +17,9 @@ from diffusim.segment import Segment, cut, random_key
 
 Progress = Callable[[float], None]
 
+# Views of so many epochs are kept from planning to running; with more they are made anew.
+EPOCHS_KEPT = 4
+
 
 class Diverged(Exception):
     """A field that is no longer finite."""
@@ -27,9 +30,14 @@ class Frame(NamedTuple):
 
     time: float
     field: Array
-    counts: Array | None
+    extras: dict[str, Array]
     state: Any
     seconds: float
+
+    @property
+    def counts(self) -> Array | None:
+        """Integer counts behind the field, where the method counts."""
+        return self.extras.get("counts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +87,18 @@ class Course:
 
     def begin(self, u: Array) -> Any:
         """The state at time zero."""
+        return self.method.begin(self.propagator.prepare(u, self.grid), self._origin())
+
+    def _origin(self) -> Segment:
+        """Before the first segment: no duration, and a key of its own."""
         key = random_key(self.seed, self.name, 0)
-        return self.method.begin(self.propagator.prepare(u), self.grid, key)
+        views = self.segments[0].views if self.segments else {}
+        return Segment(self.grid, self.propagator, 0.0, 0.0, 0.0, 0.0, -1, key, 0, views)
 
     def warm(self, u: Array) -> None:
         """Go a vanishing way into every epoch, so that loops are loaded before they count."""
         method = self.method.least()
-        state = method.begin(self.propagator.prepare(u), self.grid, (0, 0))
+        state = method.begin(self.propagator.prepare(u, self.grid), self._origin())
         for segment in self.segments:
             if segment.start == segment.since:
                 instant = 1e-9 * segment.duration
@@ -110,7 +123,11 @@ class Course:
         ------
         Diverged
             When a field is not finite any more.
+        ValueError
+            When frames are done but their state is missing.
         """
+        if done and state is None:
+            raise ValueError("to go on from a frame takes the state at that frame")
         started = clock.perf_counter()
         here = float(self.times[done - 1]) if done else 0.0
         if state is None:
@@ -130,6 +147,7 @@ class Course:
                 segment = replace(segment, pulse=pulse)
                 pulse(0.0)
             state = self.method.advance(state, segment)
+            _let_go(self.segments, segment)
             if segment.stop in wanted:
                 yield self._frame(segment.stop, state, started)
                 started = clock.perf_counter()
@@ -137,11 +155,11 @@ class Course:
             progress(1.0)
 
     def _frame(self, time: float, state: Any, started: float) -> Frame:
-        u = self.propagator.observe(self.method.observe(state, self.grid))
+        u = self.propagator.observe(self.method.observe(state, self.grid), self.grid)
         if not np.all(np.isfinite(u)):
             raise Diverged(f"{self.name}: the field is no longer finite at t = {time:g} s")
-        counts = self.method.counts(state)
-        return Frame(time, u, counts, state, clock.perf_counter() - started)
+        extras = self.method.extras(state)
+        return Frame(time, u, extras, state, clock.perf_counter() - started)
 
     def predictions(self, u: Array, reference: Iterable[Array]) -> Iterator[Prediction | None]:
         """Yield the error that theory expects in each frame.
@@ -153,6 +171,9 @@ class Course:
         reference : iterable of array
             The reference's fields, frame by frame.
         """
+        if type(self.method).predict is Method.predict:
+            yield from [None] * len(self.times)
+            return
         fields = iter(reference)
         wanted = set(map(float, self.times))
         here, prediction = u, None
@@ -165,11 +186,18 @@ class Course:
             else:
                 # An event between frames: nobody kept the reference there, so the method itself
                 # goes.
-                state = self.method.begin(here, self.grid, (0, 0))
+                state = self.method.begin(here, self._origin())
                 here = self.method.observe(self.method.advance(state, segment), self.grid)
             prediction = self.method.predict(prediction, here, segment)
             if segment.stop in wanted:
                 yield prediction
+
+
+def _let_go(segments: Sequence[Segment], done: Segment) -> None:
+    """Forget the views of an epoch that has ended, where there are many epochs."""
+    after = segments[done.index + 1 : done.index + 2]
+    if after and after[0].since != done.since and segments[-1].epoch > EPOCHS_KEPT:
+        done.views.clear()
 
 
 def _part(progress: Progress, before: float, after: float) -> Progress:
@@ -201,7 +229,7 @@ def plan(
     Invalid
         When an option of the method is out of its range here.
     """
-    frames = np.array(times, dtype=float)
+    frames = np.atleast_1d(np.array(times, dtype=float))
     # NaN makes every comparison false, so it is asked what must hold.
     if not (frames.size and frames[0] >= 0 and np.all(np.diff(frames) > 0) and frames[-1] < np.inf):
         raise Invalid("frame times must grow from zero on")
@@ -210,14 +238,19 @@ def plan(
         raise Unsupported(reason)
     segments = cut(grid, propagator, [*map(float, frames)], seed, method.name)
     settled = method.settle(segments)
-    plans = [settled.plan(segment) for segment in segments]
+    plans = []
+    for segment in segments:
+        plans.append(settled.plan(segment))
+        _let_go(segments, segment)
     return Course(settled, propagator, grid, frames, seed, segments, plans)
 
 
 def traits_of(u: Array) -> dict[str, str]:
     """Traits that an initial field brings."""
     lowest = float(np.min(u))
-    return {"signed": f"initial values below zero, down to {lowest:.6g}"} if lowest < 0 else {}
+    if lowest < 0:
+        return {"signed": f"initial values below zero, down to {lowest:.6g}"}
+    return {} if np.any(u) else {"empty": "an initial field that is zero everywhere"}
 
 
 def revived(state: Any, arrays: Mapping[str, Array]) -> Any:
@@ -263,7 +296,7 @@ def solve(
     *,
     grid: Grid,
     times: Sequence[float],
-    method: Method | str = "modes",
+    method: Method | type[Method] | Mapping[str, Any] | str = "modes",
     seed: int = 0,
 ) -> Run:
     """Carry a field with one method and return all frames.
@@ -276,8 +309,9 @@ def solve(
         What carries it, such as ``Diffusion(diffusivity=1.5e-9)``.
     times : sequence of float
         Frame times in s.
-    method : Method or str
-        How; a word stands for the method with its defaults.
+    method : Method, str or mapping
+        How: ``"ftcs"`` with its defaults, ``{"kind": "walkers", "particles": 10**6}`` as in a
+        scenario, or a method's instance.
 
     Raises
     ------
@@ -295,15 +329,18 @@ def solve(
     >>> bool(np.allclose(run.frames[-1], 1 / 16))
     True
     """
+    if np.iscomplexobj(u):
+        raise Invalid("the field is complex; this takes real fields")
     u = np.array(u, dtype=float)
     if u.shape != grid.shape:
         raise Invalid(f"the field has shape {u.shape}, the grid has {grid.shape}")
     if not np.all(np.isfinite(u)):
         raise Invalid("the field holds NaN or infinite numbers")
+    if not isinstance(propagator, Propagator):
+        raise Invalid("the propagator must be one such as Diffusion(diffusivity=1.5e-9)")
     for problem in propagator.check(grid):
         raise problem
-    chosen = Method.find(method)() if isinstance(method, str) else method
-    course = plan(chosen, propagator, grid, times, traits=traits_of(u), seed=seed)
+    course = plan(Method.read(method), propagator, grid, times, traits=traits_of(u), seed=seed)
     frames = list(course.frames(u))
     facts = {**course.facts(), "seconds": sum(frame.seconds for frame in frames)}
     counts = [frame.counts for frame in frames if frame.counts is not None]

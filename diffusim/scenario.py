@@ -66,7 +66,7 @@ class Times(Block):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.at is not None:
-            if self.stop is not None or self.frames is not None:
+            if {"stop", "frames", "spacing"} & self.model_fields_set:
                 raise ValueError("give either 'stop' and 'frames' or a list 'at', not both")
             if len(self.at) == 0 or any(b <= a for a, b in zip(self.at, self.at[1:], strict=False)):
                 raise ValueError("the times in 'at' must grow")
@@ -74,6 +74,8 @@ class Times(Block):
                 raise ValueError("the last time in 'at' must be later than zero")
         elif self.stop is None or self.frames is None:
             raise ValueError("expected 'stop' and 'frames', or a list 'at'")
+        elif self.spacing == "logarithmic" and self.frames < 3:
+            raise ValueError("logarithmic spacing needs 3 frames at least")
         return self
 
     def resolved(self) -> Array:

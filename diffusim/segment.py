@@ -40,6 +40,8 @@ class Segment:
         Number of the segment in the course.
     key : tuple of int
         Two 32-bit words that key this segment's random numbers.
+    epoch : int
+        How many events there were before.
     views : dict
         Views of the propagator, shared by all segments of an epoch.
     pulse : callable
@@ -55,6 +57,7 @@ class Segment:
     duration: float
     index: int
     key: tuple[int, int]
+    epoch: int = 0
     views: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     pulse: Callable[[float], None] = field(default=_nothing, repr=False)
 
@@ -101,18 +104,20 @@ def cut(
     seed, label
         What the random numbers of the segments are keyed by.
     """
-    events = [_nearest(event, times) for event in propagator.events()]
+    events = [_nearest(event, times) for event in propagator.events(grid)]
     events = [event for event in events if 0.0 < event < times[-1]]
     marks = sorted({0.0, *map(float, times), *events})
     durations: list[float] = []
     segments: list[Segment] = []
-    since, views = 0.0, dict[tuple[Any, ...], Any]()
+    since, epoch, views = 0.0, 0, dict[tuple[Any, ...], Any]()
     for index, (start, stop) in enumerate(zip(marks, marks[1:], strict=False)):
         if start in events:
-            since, views = start, {}
+            since, epoch, views = start, epoch + 1, {}
         duration = _snapped(stop - start, durations)
         key = random_key(seed, label, index + 1)
-        segments.append(Segment(grid, propagator, start, stop, since, duration, index, key, views))
+        segments.append(
+            Segment(grid, propagator, start, stop, since, duration, index, key, epoch, views)
+        )
     return segments
 
 

@@ -64,17 +64,18 @@ class Fourier:
 
 @dataclass(frozen=True, eq=False)
 class Eigenbasis:
-    """An orthonormal basis given by its vectors, the columns of a matrix."""
+    """A basis given by two matrices: fields to coefficients, and back."""
 
-    vectors: Array
+    there: Array
+    back: Array
 
     def forward(self, u: Array, axis: int) -> Array:
         """Coefficients of a field along an axis."""
-        return np.moveaxis(np.tensordot(self.vectors, u, axes=(0, axis)), 0, axis)
+        return np.moveaxis(np.tensordot(self.there, u, axes=(1, axis)), 0, axis)
 
     def backward(self, c: Array, axis: int) -> Array:
         """The field with these coefficients."""
-        return np.moveaxis(np.tensordot(self.vectors, c, axes=(1, axis)), 0, axis)
+        return np.moveaxis(np.tensordot(self.back, c, axes=(1, axis)), 0, axis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +88,13 @@ class Symbol:
         One per axis.
     multiplier : callable
         From a duration in s to an array that broadcasts against the coefficients.
+    fastest : float, optional
+        Largest rate of decay in 1/s.
     """
 
     bases: Sequence[Basis]
     multiplier: Callable[[float], Array]
+    fastest: float = 0.0
 
     def carry(self, u: Array, duration: float) -> Array:
         """Carry a field over a duration: transform, multiply, transform back."""
@@ -151,19 +155,23 @@ def compartments(closed: Array) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
 
 
-def cosine_vectors(parts: Sequence[slice]) -> tuple[Array, Array]:
-    """Cosine modes of each compartment on its own: angles (n,) and vectors (n, n)."""
+def cosine_modes(parts: Sequence[slice]) -> tuple[Array, Eigenbasis]:
+    """Angles (n,) and cosine modes of each compartment on its own."""
     n = parts[-1].stop
     angles, vectors = np.zeros(n), np.zeros((n, n))
     for part in parts:
         length = part.stop - part.start
         angles[part] = cosine_angles(length)
         vectors[part, part] = fft.idct(np.eye(length), axis=0, norm="ortho")
-    return angles, vectors
+    return angles, Eigenbasis(vectors.T.copy(), vectors)
 
 
-def tridiagonal_modes(conductance: Array, measure: Array, wrap: bool) -> tuple[Array, Array]:
-    """Rates of decay and orthonormal modes of one axis' operator with equal measures.
+def own_modes(conductance: Array, measure: Array, wrap: bool) -> tuple[Array, Eigenbasis]:
+    """Rates of decay and modes of one axis' own operator, M^-1 K.
+
+    With K = G^T G, G = sqrt(g) times the difference across each face, the rates are the squared
+    singular values of G M^-1/2. So small rates are as exact as large ones, and that of what is kept
+    is zero, which eigenvalues of K itself would miss by round-off of the fastest.
 
     Parameters
     ----------
@@ -173,14 +181,17 @@ def tridiagonal_modes(conductance: Array, measure: Array, wrap: bool) -> tuple[A
         Cell measures along the axis, shape (n,), in m.
     wrap : bool
         Whether the last face is the first.
+
+    References
+    ----------
+    J. Demmel, W. Kahan, SIAM J. Sci. Stat. Comput. 11 (1990) 873-912.
     """
-    g = conductance / measure[0]
     n = measure.size
-    matrix = np.diag(g[:-1] + g[1:]) - np.diag(g[1:-1], 1) - np.diag(g[1:-1], -1)
-    if wrap:
-        matrix[0, -1] -= g[0]
-        matrix[-1, 0] -= g[0]
-    if n == 1:
-        matrix[:] = 0.0
-    rates, vectors = linalg.eigh(matrix, driver="evd")
-    return np.maximum(rates, 0.0), vectors
+    root = np.sqrt(conductance[:-1] if wrap else conductance[1:-1])
+    difference = np.eye(n) - np.roll(np.eye(n), -1, axis=1)
+    difference = difference if wrap else difference[1:]
+    weight = np.sqrt(measure)
+    _, singular, modes = linalg.svd(root[:, None] * difference / weight)
+    rates = np.zeros(n)
+    rates[: singular.size] = singular**2
+    return rates, Eigenbasis(modes * weight, modes.T / weight[:, None])

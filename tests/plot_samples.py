@@ -23,28 +23,29 @@ Open = Callable[..., tuple[store.Stored, Comparison]]
 SIZE = (0.3, 0.1)
 
 
+def header(shape: tuple[int, ...], times: np.ndarray, **changes: Any) -> store.Header:
+    """Return a header of fields of a shape; ``size`` is that of the grid in m."""
+    size, scenario = changes.pop("size", SIZE), changes.pop("scenario", {})
+    faces = tuple(np.linspace(0.0, s, n + 1) for s, n in zip(size, shape, strict=False))
+    plain: dict[str, Any] = {
+        "title": "A title", "name": "concentration", "unit": "g/L", "shape": shape,
+        "centres": tuple(0.5 * (f[1:] + f[:-1]) for f in faces), "faces": faces, "times": times,
+        "scenario": "", "resolved": json.dumps(scenario), "digest": "d", "seed": 1, "versions": {},
+    }  # fmt: skip
+    return store.Header(**{**plain, **changes})
+
+
 def publish(
     folder: Path,
     runs: Mapping[str, np.ndarray],
     *,
     counts: Mapping[str, np.ndarray] | None = None,
     facts: Mapping[str, Mapping[str, Any]] | None = None,
-    times: np.ndarray | None = None,
-    size: tuple[float, ...] = SIZE,
-    scenario: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Path:
     """Publish runs, each an array (time, x, y), the first of them the reference."""
-    first = next(iter(runs.values()))
-    shape = first.shape[1:]
-    faces = tuple(np.linspace(0.0, s, n + 1) for s, n in zip(size, shape, strict=False))
-    entries: dict[str, Any] = {
-        "title": "A title", "name": "concentration", "unit": "g/L", "shape": shape,
-        "centres": tuple(0.5 * (f[1:] + f[:-1]) for f in faces), "faces": faces,
-        "times": np.arange(len(first)) * 3600.0 if times is None else times,
-        "scenario": "", "resolved": json.dumps(scenario or {}), "digest": "d", "seed": 1,
-        "versions": {}, "reference": next(iter(runs)),
-    }  # fmt: skip
+    reference, first = next(iter(runs.items()))
+    times = changes.pop("times", np.arange(len(first)) * 3600.0)
     with store.Folder.open(folder, "d") as out:
         for label, frames in runs.items():
             for i, u in enumerate(frames):
@@ -53,7 +54,7 @@ def publish(
                     arrays["counts"] = counts[label][i]
                 out.journal(label).append(arrays, {}, {})
         own = {label: {"limit": "lattice", **(facts or {}).get(label, {})} for label in runs}
-        return out.publish(store.Header(**{**entries, **changes}), own)
+        return out.publish(header(first.shape[1:], times, reference=reference, **changes), own)
 
 
 @contextmanager

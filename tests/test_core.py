@@ -199,6 +199,18 @@ def test_coefficients_of_every_shape_are_the_same_generator(
             assert set(np.unique(field)) <= {0.0, number}
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("even", "numbers"), ("periodic along both", "numbers"), ("one cell wide", "numbers"),
+     ("a diffusivity for each axis", "numbers"), ("a wall across", "vectors"),
+     ("layers in one dimension", "vectors"), ("layers", "fields"), ("a wall with a gap", "fields")],
+)  # fmt: skip
+def test_coefficients_come_in_the_smallest_shape(name: str, shape: str, tmp_path: Path) -> None:
+    problem = next(problem for problem in problems() if problem.name == name)
+    generator: Generator = problem.propagator(tmp_path).generator(problem.grid, 0.0)
+    assert generator.coefficients(1.0).shape == shape
+
+
 def test_two_layers_have_the_steady_state_of_resistances_in_series() -> None:
     """The flux through a jump of D is that of the harmonic mean, not of the arithmetic one."""
     layers = {"kind": "layers", "axis": "x", "at": 4e-3, "values": [4e-9, 1e-9]}
@@ -276,9 +288,19 @@ def test_an_event_that_misses_a_frame_by_round_off_is_at_the_frame() -> None:
         assert shut == [True, False]
 
 
+def test_a_wall_on_the_rim_of_a_closed_box_cuts_nothing() -> None:
+    found = segments([1.0, 4.0], Wall(axis="x", at=0.0, opens=2.0))
+    assert [(s.start, s.stop, s.since) for s in found] == [(0.0, 1.0, 0.0), (1.0, 4.0, 0.0)]
+
+
 def test_durations_that_differ_by_round_off_are_made_one() -> None:
     times = np.linspace(0.0, 0.3, 61)
     assert len({s.duration for s in segments(list(times))}) == 1
+
+
+def test_durations_that_differ_by_more_are_kept() -> None:
+    found = segments([0.0, 1.0, 2.0 + 1e-9])
+    assert [s.duration for s in found] == [1.0, (2.0 + 1e-9) - 1.0]
 
 
 def test_random_keys_differ_by_seed_label_and_number() -> None:

@@ -16,7 +16,7 @@ import pytest
 import diffusim as ds
 from diffusim import runs
 from diffusim.block import Array
-from diffusim.comparison import AS_PREDICTED, UNEXPLAINED, Row, compare, distance
+from diffusim.comparison import AS_PREDICTED, UNEXPLAINED, Row, chi_square, compare, distance
 from diffusim.loops import particles
 from diffusim.methods import Method
 from diffusim.methods.chebyshev import Chebyshev
@@ -163,6 +163,31 @@ def test_two_identical_streams_are_unexplained() -> None:
     assert (
         judged(ds.Run(run.label, run.times, fields, run.facts, run.counts)).verdict == UNEXPLAINED
     )
+
+
+def test_a_fault_in_a_frame_before_the_last_is_unexplained() -> None:
+    """Counts given out twice in the middle, right at the end."""
+    run = carried(METHODS["walkers"])
+    half = carried(Walkers(particles=MANY // 2, limit="cell-to-cell"))
+    assert run.counts is not None
+    assert half.counts is not None
+    counts = np.stack([run.counts[0], 2 * half.counts[1], run.counts[2]])
+    found = judged(ds.Run(run.label, run.times, run.frames, run.facts, counts))
+    assert found.p_last is not None
+    assert found.p_last > 1e-6
+    assert found.verdict == UNEXPLAINED
+
+
+def test_a_deterministic_fault_in_a_frame_before_the_last_is_unexplained() -> None:
+    run = carried(METHODS["chebyshev"])
+    fields = np.stack([run.frames[0], np.roll(run.frames[1], 1, 0), run.frames[2]])
+    assert judged(ds.Run(run.label, run.times, fields, run.facts)).verdict == UNEXPLAINED
+
+
+def test_the_chi_square_of_sixty_and_forty_in_a_hundred_is_known() -> None:
+    """A statistic of 4 with one degree of freedom."""
+    p = chi_square(np.array([60, 40]), np.array([50.0, 50.0]))
+    assert p == pytest.approx(0.04550026389635842, rel=1e-12, abs=0)
 
 
 # --- a particle loop in plain NumPy, right and wrong ----------------------------------------------

@@ -196,16 +196,19 @@ def test_an_error_map_tells_size_reference_and_verdict_and_alarms(opened: Open) 
 # --- histories --------------------------------------------------------------------------------
 
 
-def test_history_shows_the_error_beside_the_one_expected(salt: Path) -> None:
-    with store.load(salt) as stored:
-        comparison = compare_stored([stored])
-        figure = plots.history(stored, comparison)
-    row = comparison["ftcs"]
-    lines = [line.get_ydata() for line in figure.axes[1].lines]
-    for series in (row.series.l2, row.series.predicted):
-        assert any(np.allclose(line[1:], series[1:], rtol=0, atol=0) for line in lines)
+@pytest.mark.parametrize("kind", ["estimate", "bound"])
+def test_history_shows_the_error_beside_the_one_expected_where_theory_tells_it(
+    opened: Open, kind: str
+) -> None:
+    u = random_fields()
+    facts = {"ftcs": {"prediction": kind, "predicted": [0.0, None, 3e-3, 4e-3]}}
+    stored, comparison = opened({"modes": u, "ftcs": u * 1.001}, facts=facts)
+    figure = plots.history(stored, comparison)
+    observed, _, expected = (line.get_ydata() for line in figure.axes[1].lines)
+    assert np.array_equal(observed, comparison["ftcs"].series.l2)
+    assert np.array_equal(expected, [np.nan, np.nan, 3e-3, 4e-3], equal_nan=True)
     assert figure.axes[1].get_yscale() == "log"
-    assert figure.axes[0].get_xlabel() == "time (d)"
+    assert figure.axes[0].get_xlabel() == "time (h)"
 
 
 # --- odd inputs ---------------------------------------------------------------------------------

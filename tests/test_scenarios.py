@@ -111,7 +111,7 @@ _REMARKS = {"title", "description", "default", "$defs", "$schema"}
 
 
 def breaches(value: Any, rules: Any, whole: dict[str, Any] | None = None) -> Iterator[str]:
-    """Yield where a value breaks a schema; the keywords of 2020-12 that are used here, no others."""
+    """Yield where a value breaks a schema, by the keywords of 2020-12 that are used here."""
     whole = rules if whole is None else whole
     if isinstance(rules, bool):
         if not rules:
@@ -172,7 +172,7 @@ def test_the_schema_is_made_of_standard_keywords_and_resolved_references_only() 
         ("grid", {"shape": [0, 3], "size": [1, 1]}),
         ("methods", ["ftc"]),
         ("methods", []),
-        ("times", {"stop": -1, "frames": 3}),
+        ("times", {"stop": "1 h", "frames": 1}),
         ("seed", -1),
         ("surplus", 1),
         ("initial", {"kind": "halves", "value": [1, 2]}),
@@ -261,9 +261,8 @@ def test_two_methods_of_one_kind_are_told_apart_by_their_labels(tmp_path: Path) 
         ("fine", "fine"),
         ("chebyshev", "chebyshev"),
         ("{kind: modes, label: truth}", "truth"),
-        ("null", "fine"),
     ],
-    ids=["label", "word", "mapping", "none"],
+    ids=["label", "word", "mapping"],
 )
 def test_a_reference_may_be_a_label_a_word_or_a_mapping(
     reference: str, name: str, tmp_path: Path
@@ -272,6 +271,25 @@ def test_a_reference_may_be_a_label_a_word_or_a_mapping(
     rows = ran(tmp_path, written(tmp_path), methods, f"reference={reference}")
     assert [label for label, row in rows.items() if row["verdict"] == "reference"] == [name]
     assert rows["coarse"]["reference"] == name
+
+
+@pytest.mark.parametrize(
+    ("methods", "verdicts"),
+    [
+        ("[ftcs, modes]", {"ftcs": "as predicted", "modes": "reference"}),
+        ("[ftcs, {kind: ftcs, label: fine, dt: 5 s}]", {"ftcs": "reference", "fine": "not judged"}),
+        ("[{kind: walkers, particles: 1e4}]", {"walkers": "reference"}),
+    ],
+    ids=["an exact one", "none exact", "chance alone"],
+)
+def test_without_a_reference_the_first_exact_method_is_it_and_none_other_judges(
+    methods: str, verdicts: dict[str, str], tmp_path: Path
+) -> None:
+    sets = ["--set", f"methods={methods}", "--set", "reference=null"]
+    out = tmp_path / "out"
+    done = diffusim("run", written(tmp_path), "--out", out, "--no-figures", "-q", *sets)
+    assert done.code == 0
+    assert {label: row["verdict"] for label, row in done.rows.items()} == verdicts
 
 
 def test_each_limit_gets_a_reference_of_its_own_under_a_label_that_is_free(tmp_path: Path) -> None:

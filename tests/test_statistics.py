@@ -139,6 +139,23 @@ def test_starts_are_multinomial(limit: str) -> None:
     assert abs(covariance + 1.0) < FIVE / np.sqrt(seeds) / p[1, 1]
 
 
+@pytest.mark.parametrize(("limit", "loop"), [("lattice", "draw_cells"), ("cell-to-cell", "place")])
+def test_no_number_below_one_can_draw_a_cell_behind_the_last_that_holds_something(
+    limit: str, loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums of 48 numbers miss their total by round-off; the rest belongs to no empty cell."""
+    seen: list[Array] = []
+    monkeypatch.setattr(particles, loop, lambda *arguments: seen.append(arguments[4]))
+    for seed in range(50):
+        u = np.random.default_rng(seed).random((8, 6)) * 10.0 ** (seed - 25)
+        u[7, 2:] = 0.0
+        grid = ds.Grid(shape=u.shape, size=(8 * H, 6 * H))
+        walkers = Walkers(particles=5, limit=limit)  # type: ignore[arg-type]
+        runs.plan(walkers, ds.Diffusion(diffusivity=D), grid, [1.0]).begin(u)
+        assert np.all(seen[-1][43:] == 1.0)
+        assert np.all(seen[-1][:43] < 1.0)
+
+
 # --- the same bits, however it is done ------------------------------------------------------------
 
 WALLED = [ds.Wall(axis="x", at=4e-3, opens=300.0)]
@@ -204,10 +221,10 @@ def test_resumed_walkers_are_where_they_would_have_been(limit: str, done: int) -
 
 @pytest.mark.parametrize(("limit", "gain"), [("lattice", 0.0), ("cell-to-cell", 1 / 6)])
 def test_the_variance_of_walkers_is_2dt(limit: str, gain: float) -> None:
-    """From one cell of a large tank; deviation sqrt(2 / N), 0.2 %. False alarm: 2e-6."""
+    """From one cell of a large tank; deviation sqrt(2 / N), 0.08 %. False alarm: 2e-6."""
     u = np.zeros((41, 37))
     u[20, 18] = 1.0
-    time, number = 4000.0, 500_000
+    time, number = 4000.0, 3_000_000
     counts = counted(u, time, particles=number, limit=limit)
     v = 2 * D * time / H**2
     for axis, centre in ((0, 20), (1, 18)):

@@ -22,27 +22,33 @@ from diffusim.segment import Segment
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
+# What a method that carries fields can start from: values below zero, or nothing at all.
+ANY_START = frozenset({"signed", "empty"})
+
 # A compiled call lasts at most about this long, so that a signal or a progress bar need not wait.
 SLICE = 0.2
 ROUND_OFF = 1e-12
 
 
 class Plan(NamedTuple):
-    """What a method will do in a segment: steps, their length in s, and seconds of work."""
+    """What a method will do in a segment: steps, their length and limit in s, seconds of work."""
 
     steps: int
     dt: float | None
     seconds: float
+    longest: float | None = None
 
 
 class Prediction(NamedTuple):
     """The error that theory expects: a field to be met, or one relative number as a bound.
 
-    ``kept`` is whatever the method wants to see again for the next segment.
+    ``kept`` is whatever the method wants to see again for the next segment; where theory cannot
+    tell the error yet, it is not ``sure``.
     """
 
     error: Array | float
     kept: Any = None
+    sure: bool = True
 
 
 class Method(Member, family="diffusim.methods"):
@@ -76,17 +82,20 @@ class Method(Member, family="diffusim.methods"):
     def advance(self, state: Any, segment: Segment) -> Any:
         """Carry a state over a segment; pure, landing exactly on its end."""
 
-    def begin(self, u: Array, _grid: Grid, _key: tuple[int, int]) -> Any:
-        """Turn the initial field into a state; what a state is, only the method knows."""
+    def begin(self, u: Array, _origin: Segment) -> Any:
+        """Turn the initial field into a state; what a state is, only the method knows.
+
+        The origin is a segment of no duration before the first, with a key of its own.
+        """
         return u
 
     def observe(self, state: Any, _grid: Grid) -> Array:
         """Turn a state into a field."""
         return np.asarray(state)
 
-    def counts(self, _state: Any) -> Array | None:
-        """Integer counts behind the field, where a method counts."""
-        return None
+    def extras(self, _state: Any) -> dict[str, Array]:
+        """Arrays stored beside the field in every frame, such as ``counts``."""
+        return {}
 
     def plan(self, _segment: Segment) -> Plan:
         """Say what a segment will take.
@@ -139,8 +148,6 @@ def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -
         if trait not in method.handles:
             able = [w for w, m in Method.everyone() if not isinstance(m, Unsupported)
                     and set(traits) <= m.handles and set(m.needs) & set(views)]  # fmt: skip
-            return (
-                f"{method.word} cannot carry {trait} ({key}). "
-                f"These can: {', '.join(able) or 'none here'}"
-            )
+            verb = f"start from {key}" if trait in ANY_START else f"carry {trait} ({key})"
+            return f"{method.word} cannot {verb}. These can: {', '.join(able) or 'none here'}"
     return None

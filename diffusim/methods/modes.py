@@ -12,11 +12,12 @@ uniformly in their cells again.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from diffusim.block import Array
 from diffusim.grid import Grid
-from diffusim.methods import ROUND_OFF, Method, Plan, Prediction
+from diffusim.methods import ANY_START, ROUND_OFF, Method, Plan, Prediction
 from diffusim.propagators import Limit
 from diffusim.segment import Segment
 
@@ -38,7 +39,7 @@ class Modes(Method):
     """
 
     needs = ("symbol",)
-    handles = frozenset({"walls", "uneven", "signed"})
+    handles = frozenset({"walls", "uneven"}) | ANY_START
     fields = 5.0
 
     limit: Limit = "lattice"  # type: ignore[misc]
@@ -52,7 +53,7 @@ class Modes(Method):
         """The field now, and as it was at the last event."""
         return 2 * super().memory(grid)
 
-    def begin(self, u: Array, _grid: Grid, _key: tuple[int, int]) -> Spread:
+    def begin(self, u: Array, _origin: Segment) -> Spread:
         """Start from the field itself."""
         return Spread(u, u)
 
@@ -69,8 +70,7 @@ class Modes(Method):
         """Return the field now."""
         return state.now  # type: ignore[no-any-return]
 
-    def predict(
-        self, before: Prediction | None, _reference: Array, _segment: Segment
-    ) -> Prediction:
-        """Round-off of a transform there and back per segment."""
-        return Prediction((float(before.error) if before else ROUND_OFF) + 1e-15)
+    def predict(self, before: Prediction | None, _reference: Array, segment: Segment) -> Prediction:
+        """Round-off of a transform there and back, and of rates known to the last bits only."""
+        rates = math.sqrt(segment.view("symbol", self.limit).fastest * segment.duration)
+        return Prediction((float(before.error) if before else ROUND_OFF) + 1e-15 * (1.0 + rates))

@@ -32,7 +32,8 @@ from diffusim.segment import Segment
 
 # Seconds per particle: an exact jump, and one lattice jump, as measured on one 3.7 GHz core.
 COST_JUMP, COST_HOP = 9e-9, 4e-9
-MOST_HOPS = 1e13
+# Jumps in a segment: their distribution is a table, and a few particles a call.
+MOST_HOPS = 4e6
 
 
 class Cloud(NamedTuple):
@@ -86,13 +87,11 @@ class Walkers(Method):
         """Positions, two numbers or the number of a cell, and the counts."""
         return self.particles * (16 if self.limit == "cell-to-cell" else 4) + super().memory(grid)
 
-    def begin(self, u: Array, grid: Grid, key: tuple[int, int]) -> Cloud:
+    def begin(self, u: Array, origin: Segment) -> Cloud:
         """Draw every particle's cell from the initial field, and its place within the cell."""
         from diffusim.loops import particles
 
-        total = float(np.sum(u))
-        if total <= 0.0:
-            raise Unsupported("walkers need an initial field that holds something")
+        key, total = origin.key, float(np.sum(u))
         shape = plane(u).shape
         cumulative = np.cumsum(u.ravel()) / total
         # Cells that hold nothing at the end must not be drawn for a number just below one.
@@ -117,9 +116,10 @@ class Walkers(Method):
             return Plan(1, None, self.particles * COST_JUMP)
         generator: Generator = segment.view("generator")
         jumps = generator.fastest * segment.duration
-        if jumps * self.particles > MOST_HOPS:
+        if jumps > MOST_HOPS:
             raise Unsupported(
-                f"walkers would make {jumps:.2g} lattice jumps each; take fewer particles or cells"
+                f"walkers would make {jumps:.2g} lattice jumps each between two frames, more than "
+                f"{MOST_HOPS:.2g}; take more frames or fewer cells"
             )
         return Plan(math.ceil(jumps), None, self.particles * jumps * COST_HOP)
 
@@ -160,7 +160,9 @@ class Walkers(Method):
         jumps = generator.fastest * segment.duration
         if jumps == 0.0:
             return cloud
-        thresholds = segment.views.setdefault(("thresholds",), _thresholds(generator))
+        if ("thresholds",) not in segment.views:
+            segment.views["thresholds",] = _thresholds(generator)
+        thresholds = segment.views["thresholds",]
         tail = poisson_tail(jumps)
         shape = plane(cloud.counts).shape
         place = cloud.place.copy()
@@ -176,9 +178,9 @@ class Walkers(Method):
         """Counts times what one particle is worth."""
         return np.asarray(state.counts * state.weight)
 
-    def counts(self, state: Any) -> Array:
+    def extras(self, state: Any) -> dict[str, Array]:
         """How many particles are in each cell."""
-        return state.counts  # type: ignore[no-any-return]
+        return {"counts": state.counts}
 
     def _share(
         self,
@@ -188,7 +190,7 @@ class Walkers(Method):
         pulse: Callable[[float], None] = lambda _fraction: None,
     ) -> Array:
         """Do the work on parts of the particles, in threads, and add up the counts."""
-        size = min(-(-self.particles // self.chunks), max(1024, int(SLICE / cost)))
+        size = min(-(-self.particles // self.chunks), max(64, int(SLICE / cost)))
         parts = [slice(a, min(a + size, self.particles)) for a in range(0, self.particles, size)]
 
         def one(part: slice) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -117,13 +118,13 @@ def _line(axes: Axes, place: int, times: Array, values: Array, look: Look) -> No
               markevery=(place % apart, apart))  # fmt: skip
 
 
-def _positive(values: list[float]) -> Array:
+def _positive(values: Sequence[float | None]) -> Array:
     """Numbers for a logarithmic scale, with gaps where there is nothing to show."""
     array = np.asarray(values, dtype=float)
     return np.where(np.isfinite(array) & (array > 0.0), array, np.nan)
 
 
-def _noise(stored: Stored, comparison: Comparison, run: StoredRun) -> list[float]:
+def _noise(stored: Stored, comparison: Comparison, run: StoredRun) -> list[float | None]:
     """Relative error that the number of particles alone brings, in each frame."""
     law, counts = shown.law(stored, comparison, run), run.counts
     if counts is None:

@@ -12,7 +12,7 @@ from matplotlib.image import AxesImage
 from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
-from diffusim.store import Stored, StoredRun
+from diffusim.store import Header, Stored, StoredRun
 
 # Square roots of times, so that a diffusion front moves evenly from one picture to the next.
 MOMENTS = (0.0, 0.1, 0.3, 0.6, 1.0)
@@ -20,7 +20,7 @@ MOMENTS = (0.0, 0.1, 0.3, 0.6, 1.0)
 MOST_CELLS = 1024
 
 
-def scenario(stored: Stored) -> dict[str, Any]:
+def scenario(stored: Header) -> dict[str, Any]:
     """Return the scenario that a result was computed from, as plain values."""
     found = json.loads(stored.resolved)
     return found if isinstance(found, dict) else {}

@@ -12,7 +12,7 @@ from diffusim import exact
 from diffusim.block import Array
 from diffusim.grid import Grid
 from diffusim.plots import shown
-from diffusim.store import Stored
+from diffusim.store import Header
 
 Solution = Callable[[float], Array]
 Values = Mapping[str, Any]
@@ -21,7 +21,7 @@ Values = Mapping[str, Any]
 CLEAR = 6.0
 
 
-def analytic(stored: Stored) -> Solution | None:
+def analytic(stored: Header) -> Solution | None:
     """Return the analytic solution as a function from the time in s to the mean of each cell.
 
     None unless the medium is even, all walls are lifted at the same time and nothing moves before,

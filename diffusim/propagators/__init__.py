@@ -33,18 +33,18 @@ class Propagator(Member, family="diffusim.propagators"):
         """Traits of this instance, each with the YAML key that brings it."""
         return {}
 
-    def events(self) -> tuple[float, ...]:
-        """Times in s at which the medium changes."""
+    def events(self, _grid: Grid) -> tuple[float, ...]:
+        """Times in s at which the medium really changes on this grid."""
         return ()
 
     def check(self, _grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with this instance on this grid."""
         return iter(())
 
-    def prepare(self, u: Array) -> Array:
+    def prepare(self, u: Array, _grid: Grid) -> Array:
         """Turn an initial field into what this propagator carries."""
         return u
 
-    def observe(self, u: Array) -> Array:
+    def observe(self, u: Array, _grid: Grid) -> Array:
         """Turn what is carried back into a field to look at."""
         return u

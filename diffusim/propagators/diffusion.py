@@ -8,10 +8,12 @@ resistance is infinite.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from diffusim import spectrum
 from diffusim.block import (
@@ -27,7 +29,7 @@ from diffusim.files import InputFile, read_array
 from diffusim.generator import Faces, Generator
 from diffusim.grid import Grid
 from diffusim.propagators import Limit, Propagator
-from diffusim.propagators.walls import Axis, Walls, closures
+from diffusim.propagators.walls import Axis, Walls, closures, off_face
 
 Positive = Annotated[SquareMetresPerSecond, Field(ge=0, lt=1e12)]
 
@@ -36,11 +38,14 @@ class PerAxis(Block):
     """A diffusivity for each axis."""
 
     x: Positive
-    y: Positive
+    y: Positive | None = None
 
     def cells(self, grid: Grid) -> list[Array]:
         """Diffusivity for flow along each axis, in the smallest shape that broadcasts."""
-        return [np.full((1,) * len(grid.shape), getattr(self, grid.names[k])) for k in grid.axes]
+        numbers = [self.x, self.y][: len(grid.shape)]
+        if None in numbers:
+            raise Invalid("expected a diffusivity along y as well", "y")
+        return [np.full((1,) * len(grid.shape), number) for number in numbers]
 
 
 class Layers(Block):
@@ -56,8 +61,27 @@ class Layers(Block):
         if len(self.values) != len(self.at) + 1 or list(self.at) != sorted(set(self.at)):
             raise Invalid("layers need growing places 'at' and one value more than places", "at")
         axis = grid.axis(self.axis)
+        for number, place in enumerate(self.at):
+            for problem in off_face(grid, axis, place, "at", number):
+                raise problem
         values = np.array(self.values)[np.searchsorted(self.at, grid.centres(axis), side="right")]
         return [grid.along(axis, values)] * len(grid.shape)
+
+
+class Given(Block):
+    """A diffusivity for each cell, in m^2/s, given from Python as an array."""
+
+    values: Annotated[
+        Array, PlainSerializer(lambda values: sha256(values.tobytes()).hexdigest()),
+        WithJsonSchema({"type": "array"}),
+    ]  # fmt: skip
+
+    def cells(self, grid: Grid) -> list[Array]:
+        """Diffusivity for flow along each axis, in the smallest shape that broadcasts."""
+        values = np.array(self.values, dtype=float)
+        if values.shape != grid.shape or not np.all(np.isfinite(values)) or np.min(values) < 0:
+            raise Invalid(f"expected an array of shape {grid.shape}, finite and not negative")
+        return [values] * len(grid.shape)
 
 
 class Map(Block):
@@ -76,6 +100,8 @@ class Map(Block):
 
 def _diffusivity(value: Any, info: Any) -> Any:
     """Choose the class by the keys that are there, so that errors speak of one class only."""
+    if isinstance(value, np.ndarray):
+        return Given(values=value)
     if isinstance(value, dict):
         kinds: dict[str, type[Block]] = {"layers": Layers, "map": Map}
         return kinds.get(value.get("kind", ""), PerAxis).model_validate(value, context=info.context)
@@ -83,7 +109,7 @@ def _diffusivity(value: Any, info: Any) -> Any:
 
 
 # A dense basis takes the cube of this in work and the square in memory, per axis.
-LARGEST_BASIS = 2048
+LARGEST_BASIS = 1024
 
 
 class Medium(NamedTuple):
@@ -110,7 +136,9 @@ class Diffusion(Propagator):
     Transfer and Fluid Flow*, 1980, section 4.2-3 (conductances in series).
     """
 
-    diffusivity: Annotated[Positive | PerAxis | Layers | Map, BeforeValidator(_diffusivity)]
+    diffusivity: Annotated[
+        Positive | PerAxis | Layers | Map | SkipJsonSchema[Given], BeforeValidator(_diffusivity)
+    ]
     walls: Walls = ()
 
     def traits(self, _grid: Grid) -> dict[str, str]:
@@ -118,13 +146,26 @@ class Diffusion(Propagator):
         found = {}
         if self.walls:
             found["walls"] = "propagator.walls"
-        if isinstance(self.diffusivity, Layers | Map):
+        if isinstance(self.diffusivity, Layers | Map | Given):
             found["uneven"] = "propagator.diffusivity"
         return found
 
-    def events(self) -> tuple[float, ...]:
-        """Times in s at which a wall is lifted or lowered."""
-        return tuple(time for wall in self.walls for time in wall.events())
+    def events(self, grid: Grid) -> tuple[float, ...]:
+        """Times in s at which a wall is lifted or lowered and another face is closed than before.
+
+        A wall on the rim of a closed box, or one that stands in another, changes nothing.
+        """
+        times = sorted({time for wall in self.walls for time in wall.events()})
+        if not times:
+            return ()
+        between = [0.5 * (a + b) for a, b in zip(times, times[1:], strict=False)]
+        amid = [times[0] - 1.0, *between, times[-1] + 1.0]
+        states = [self._barred(grid, time) for time in amid]
+        return tuple(
+            time
+            for time, before, after in zip(times, states, states[1:], strict=False)
+            if not all(map(np.array_equal, before, after))
+        )
 
     def check(self, grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with the diffusivity or a wall on this grid."""
@@ -144,9 +185,17 @@ class Diffusion(Propagator):
             return [number] * len(grid.shape)
         return self.diffusivity.cells(grid)
 
+    def _barred(self, grid: Grid, time: float) -> list[Array]:
+        """Faces that nothing crosses: closed walls and the rim, unless it is joined."""
+        barred = closures(self.walls, grid, time)
+        for axis, n in enumerate(grid.shape):
+            if not grid.wrap[axis] or n == 1:
+                barred[axis] = barred[axis] | grid.along(axis, np.isin(np.arange(n + 1), (0, n)))
+        return barred
+
     def generator(self, grid: Grid, time: float) -> Generator:
         """Conductances g = area / (half / D_below + half / D_above), zero at walls."""
-        closed = closures(self.walls, grid, time)
+        barred = self._barred(grid, time)
         faces = []
         for axis, cells in enumerate(self._cells(grid)):
             measure = grid.along(axis, grid.measure(axis))
@@ -158,13 +207,7 @@ class Diffusion(Propagator):
             ring = np.take(half, np.arange(-1, grid.shape[axis] + 1) % grid.shape[axis], axis)
             below, above = (np.delete(ring, end, axis) for end in (-1, 0))
             conductance = grid.along(axis, grid.area(axis)) / (below + above)
-            barred = closed[axis]
-            if not grid.wrap[axis] or grid.shape[axis] == 1:
-                rim = grid.along(
-                    axis, np.isin(np.arange(grid.shape[axis] + 1), (0, grid.shape[axis]))
-                )
-                barred = barred | rim
-            conductance = np.where(barred, 0.0, conductance)
+            conductance = np.where(barred[axis], 0.0, conductance)
             faces.append(Faces(conductance, conductance, measure))
         return Generator(grid.shape, faces, grid.wrap)
 
@@ -177,7 +220,7 @@ class Diffusion(Propagator):
             When the diffusivity is uneven, a wall does not span the grid, or one stands inside a
             ring.
         """
-        if isinstance(self.diffusivity, Layers | Map):
+        if isinstance(self.diffusivity, Layers | Map | Given):
             raise Unsupported("the diffusivity is uneven (propagator.diffusivity)")
         closed = closures(self.walls, grid, time)
         planes = []
@@ -202,7 +245,7 @@ class Diffusion(Propagator):
             an uneven one.
         """
         generator = self.generator(grid, time)
-        if not generator.separable:
+        if not generator.symmetric or not generator.separable:
             raise Unsupported(
                 "the medium differs along both axes (propagator.walls or propagator.diffusivity), "
                 "so it has no symbol"
@@ -222,7 +265,7 @@ class Diffusion(Propagator):
                 product = product * grid.along(axis, factor(duration))
             return product
 
-        return spectrum.Symbol(bases, multiplier)
+        return spectrum.Symbol(bases, multiplier, generator.fastest)
 
 
 Factor = Callable[[float], Array]
@@ -243,8 +286,7 @@ def _even_axis(
         basis, theta = spectrum.Cosine(), spectrum.cosine_angles(n)
     else:
         _must_be_short(grid, axis)
-        theta, vectors = spectrum.cosine_vectors(parts)
-        basis = spectrum.Eigenbasis(vectors)
+        theta, basis = spectrum.cosine_modes(parts)
     if limit == "cell-to-cell":
         return basis, lambda duration: spectrum.cell_factor(theta, 2.0 * speed * duration)
     rate = spectrum.lattice_rate(theta) if limit == "lattice" else theta**2
@@ -252,19 +294,17 @@ def _even_axis(
 
 
 def _own_axis(grid: Grid, generator: Generator, axis: int) -> tuple[spectrum.Basis, Factor]:
-    _must_be_short(grid, axis)
     faces = generator.faces[axis]
-    rates, vectors = spectrum.tridiagonal_modes(
-        faces.up.ravel(), faces.measure.ravel(), grid.wrap[axis]
-    )
-    if not np.any(rates):
+    if not np.any(faces.up):
         return spectrum.Rest(), lambda _duration: np.ones(1)
-    return spectrum.Eigenbasis(vectors), lambda duration: np.exp(-duration * rates)
+    _must_be_short(grid, axis)
+    rates, basis = spectrum.own_modes(faces.up.ravel(), faces.measure.ravel(), grid.wrap[axis])
+    return basis, lambda duration: np.exp(-duration * rates)
 
 
 def _must_be_short(grid: Grid, axis: int) -> None:
     if grid.shape[axis] > LARGEST_BASIS:
         raise Unsupported(
             f"axis {grid.names[axis]} is not even and has {grid.shape[axis]} cells; "
-            f"its modes are found for {LARGEST_BASIS} at most, chebyshev has no such bound"
+            f"its modes are found for {LARGEST_BASIS} at most"
         )

@@ -64,7 +64,7 @@ class Wall(Timed):
             yield Invalid(f"this grid has no axis '{self.axis}'", "axis")
             return
         axis = grid.axis(self.axis)
-        yield from _off_face(grid, axis, self.at, "at")
+        yield from off_face(grid, axis, self.at, "at")
         if self.span is not None and len(grid.shape) == 1:
             yield Invalid("a wall in one dimension has no span", "span")
         elif self.span is not None:
@@ -170,7 +170,8 @@ def _joined(grid: Grid, axis: int, face: int) -> int:
     return grid.shape[axis] - face if grid.wrap[axis] and face in rims else face
 
 
-def _off_face(grid: Grid, axis: int, place: float, *path: str | int) -> Iterator[Invalid]:
+def off_face(grid: Grid, axis: int, place: float, *path: str | int) -> Iterator[Invalid]:
+    """Yield what is wrong with a place along an axis that has to be on a face."""
     h = grid.spacing[axis]
     cells = place / h
     if not -OFF_FACE <= cells <= grid.shape[axis] + OFF_FACE:
@@ -188,6 +189,6 @@ def _off_faces(
     grid: Grid, axis: int, ends: tuple[float, float], *path: str | int
 ) -> Iterator[Invalid]:
     for number, place in enumerate(ends):
-        yield from _off_face(grid, axis, place, *path, number)
+        yield from off_face(grid, axis, place, *path, number)
     if ends[0] >= ends[1]:
         yield Invalid(f"must grow, from {ends[0]:g} m to {ends[1]:g} m it does not", *path)

@@ -100,7 +100,8 @@ class Folder:
         if not self.finished and not overwrite:
             raise Occupied(
                 f"{result} holds the result of another scenario or another version of this one "
-                f"({title!r}); use --overwrite to replace it or --out to choose another folder."
+                f"({title!r}; --only and --set make another version); use --overwrite to replace "
+                "it or --out to choose another folder."
             )
 
     def _look_at_segments(self, resume: bool) -> None:
