@@ -22,6 +22,7 @@ from diffusim.interrupts import Interrupted, Signals
 
 if TYPE_CHECKING:
     from diffusim.comparison import Comparison
+    from diffusim.conduct import Outcome
 
 STARTED = clock.perf_counter()
 # Read by the libraries when they are first imported, later: threads that wait by spinning slow a
@@ -134,7 +135,7 @@ def run(
                     ready, out, resume=resume, overwrite=overwrite, reporter=reporter
                 )
                 if not no_figures:
-                    outcome.parts["figures"] = _draw(outcome.path, reporter)
+                    outcome.parts["figures"] = _draw(outcome, reporter)
             _print_table(outcome.comparison, "table")
             parts |= outcome.parts
             total = sum(parts.values())
@@ -146,12 +147,12 @@ def run(
             sys.exit(OUT_OF_TOLERANCE)
 
 
-def _draw(path: Path, reporter: _Progress) -> float:
+def _draw(outcome: Outcome, reporter: _Progress) -> float:
     from diffusim import plots
 
     began = clock.perf_counter()
     reporter.stage("figures")
-    plots.draw(path)
+    plots.draw(outcome.path, comparison=outcome.comparison)
     return clock.perf_counter() - began
 
 
