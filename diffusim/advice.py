@@ -48,7 +48,7 @@ def _space_and_time(experiment: Experiment) -> Iterator[str]:
     if not events:
         yield "the medium stays the same throughout"
         return
-    yield f"the medium changes {len(events)} times: at {', '.join(map(in_time, events))}"
+    yield f"the medium changes at {', '.join(map(in_time, events))}"
     if any(course.method.limit == "cell-to-cell" for course in experiment.courses):
         yield (
             "at each change cell-to-cell methods place everything anew within its cell, "

@@ -215,11 +215,18 @@ class Member(Block):
     def _load(cls, point: EntryPoint) -> None:
         try:
             found = point.load()
-            cls.members.setdefault(point.name, found)
-        except Exception as problem:  # whatever a foreign package does must not be a traceback
+        except (Exception, SystemExit) as problem:  # whatever it does must not be a traceback
+            reason = " ".join(f"{type(problem).__name__}: {problem}".split())
             raise Unsupported(
-                f"'{point.name}' ({point.value}) cannot be loaded: {problem}"
+                f"'{point.name}' ({point.value}) cannot be loaded: {reason}"
             ) from problem
+        # A module's class has registered itself under the module's name.
+        found = cls.members.get(point.name, found)
+        if not (isinstance(found, type) and issubclass(found, cls)):
+            raise Unsupported(
+                f"'{point.name}' ({point.value}) brings no {cls.__name__.lower()} of that name"
+            )
+        cls.members.setdefault(point.name, found)
 
     @classmethod
     def read(cls, value: Any, context: Any = None) -> Self:

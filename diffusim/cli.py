@@ -41,7 +41,9 @@ def _in_sentences(kept: str = "") -> Iterator[None]:
         with Signals():
             yield
     except Interrupted as signalled:
-        _fail(f"stopped by {signal.Signals(signalled.number).name}{kept}", 128 + signalled.number)
+        click.echo(f"stopped by {signal.Signals(signalled.number).name}{kept}", err=True)
+        # An interrupted compilation leaves LLVM half torn down; an orderly end would crash in it.
+        os._exit(128 + signalled.number)
     except MemoryError:
         _fail("there is not enough memory for this; take fewer cells or particles", FAILED)
     except BrokenPipeError:

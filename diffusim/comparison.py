@@ -120,8 +120,16 @@ class Comparison:
         return next(row for row in self.rows if row.label == label)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return numbers and lists only, as they go into ``metrics.json``."""
-        return asdict(self)
+        """Return numbers and lists only, as JSON can hold them: what is not finite is None."""
+        return _finite(asdict(self))  # type: ignore[no-any-return]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def compare(

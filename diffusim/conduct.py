@@ -190,6 +190,7 @@ def _header(experiment: Experiment, digest: str) -> store.Header:
         faces=tuple(grid.faces(k) for k in grid.axes), times=scenario.times.resolved(),
         scenario=experiment.document.text, resolved=scenario.model_dump_json(), digest=digest,
         seed=scenario.seed, versions=versions(), reference=experiment.reference,
+        extra={"order": [course.name for course in experiment.courses]},
     )  # fmt: skip
 
 
@@ -225,7 +226,12 @@ def compare_stored(results: Sequence[store.Stored], reference: str | None = None
     for stored in results:
         if not _alike(stored, first):
             raise Unsupported(f"{stored.path} and {first.path} differ in grid or frame times")
-        for label, one in stored.runs.items():
+        # Groups of a file come by the alphabet; the header knows the order of the scenario.
+        order = stored.extra.get("order", [])
+        for label in sorted(
+            stored.runs, key=lambda k: order.index(k) if k in order else len(order)
+        ):
+            one = stored.runs[label]
             known = {run.label for run in found}
             names = [label, *(f"{stored.path.parent.name}{n}/{label}" for n in ("", *range(2, 99)))]
             free = next(name for name in names if name not in known)

@@ -12,7 +12,7 @@ from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.methods import Method
 from diffusim.reading import Document, Path_, Problem, ScenarioError
-from diffusim.resources import USABLE, in_words, memory_available, memory_needed
+from diffusim.resources import USABLE, in_words, memory_at_least, memory_available, memory_needed
 from diffusim.runs import Course
 from diffusim.scenario import Scenario, explained, load
 
@@ -68,8 +68,8 @@ def prepare(source: Path, overrides: Sequence[str] = (), only: Sequence[str] = (
     """
     scenario, document = load(source, overrides)
     _must_name_a_folder(document)
-    # What the fields of any method need at least; refused before the first of them is made.
-    _must_fit(document, 8 * 4 * scenario.grid.cells)
+    # Refused before the first field is made.
+    _must_fit(document, memory_at_least(scenario.methods, scenario.grid))
     try:
         initial = scenario.initial_field()
     except Invalid as problem:

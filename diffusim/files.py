@@ -62,8 +62,8 @@ def read_array(path: Path, shape: tuple[int, ...]) -> Array:
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
-        raise ValueError(f"'{path.name}' is not a .npy array: {problem}") from None
+    except (OSError, ValueError, EOFError):
+        raise ValueError(f"'{path.name}' is not a .npy array of numbers") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise ValueError(f"'{path.name}' does not hold one array of real numbers")
     if array.shape != shape:

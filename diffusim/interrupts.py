@@ -7,6 +7,7 @@ import sys
 import time
 import weakref
 from _thread import start_new_thread
+from threading import main_thread
 from typing import Any
 
 
@@ -44,6 +45,7 @@ class Signals:
 
     def _raise(self, number: int, _frame: Any) -> None:
         if self._raised is None:
+            # Not by threading, whose lock the interrupted code may be holding.
             start_new_thread(self._insist, (number,))
         elif self._raised() is not None:
             return  # on its way: a second signal must not disturb the saving of frames
@@ -55,9 +57,11 @@ class Signals:
             del signalled  # or this frame would keep it alive when it is swallowed
 
     def _insist(self, number: int) -> None:
+        # The main thread may be waiting for something, which a signal to this one does not end.
+        send = getattr(signal, "pthread_kill", lambda _thread, which: signal.raise_signal(which))
         while not self._over:
+            send(main_thread().ident, number)
             time.sleep(0.1)
-            signal.raise_signal(number)
 
     def _dropped(self, unraisable: Any) -> None:
         if not issubclass(unraisable.exc_type, Interrupted):

@@ -53,6 +53,7 @@ _PHRASES = (  # for messages of pydantic that tell what was expected
     (r"Input should be (?:a valid dictionary|an object).*", "a mapping"),
     (r"Input should be ((?:greater|less) than .*)", r"a number \1"),
     (r"Input should be (an? )?(?:valid )?(.*)", r"\1\2"),
+    (r"Tuple should have at least (\d+) items?.*", r"a list of at least \1"),
     (r"Tuple should have .* (\d+) items?.*", r"a list of \1 values"),
     (r"List should have (.*) items?.*", r"a list of \1 values"),
     (r"Unable to extract tag using discriminator (.*)", r"missing key \1"),

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from diffusim.grid import Grid
+from diffusim.methods import Method
 from diffusim.runs import Course
 
 # Peak resident memory, measured: interpreter and libraries; compiled loops, which a multiplication
@@ -45,10 +47,19 @@ def memory_needed(courses: Iterable[Course]) -> int:
     most, kept = 0, 0
     for course in courses:
         state = course.method.memory(course.grid)
-        work = 8 * course.method.fields * course.grid.cells + STATE_COPIES * state
-        most = max(most, int(work + WAITING_COPIES * _waiting(course) - state))
+        waiting = int(WAITING_COPIES * _waiting(course))
+        most = max(most, _work(course.method, course.grid) + waiting - state)
         kept += state
     return PROGRAM + loops + max(FIGURES, most + kept)
+
+
+def memory_at_least(methods: Iterable[Method], grid: Grid) -> int:
+    """Bytes that a run will surely need, as known before anything is planned."""
+    return PROGRAM + max(_work(method, grid) for method in methods)
+
+
+def _work(method: Method, grid: Grid) -> int:
+    return int(8 * method.fields * grid.cells + STATE_COPIES * method.memory(grid))
 
 
 def _waiting(course: Course) -> float:

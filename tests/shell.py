@@ -36,20 +36,23 @@ reference: modes
 seed: 1
 """
 
-# Five seconds of work on a slow core: several methods, many segments of frames, walkers at the end.
+# Two seconds on a slow core: long enough to be stopped amid each of its methods.
 LONG = """\
 title: long
-grid: {shape: [256, 192], size: [0.256 m, 0.192 m]}
+grid: {shape: [256, 128], size: [0.256 m, 0.128 m]}
 propagator:
   kind: diffusion
   diffusivity: 1.5e-9 m^2/s
   walls: [{axis: x, at: 0.128 m, opens: 1 h}]
 initial: {kind: halves, axis: x, values: [35.0, 0.0]}
-times: {stop: 40 day, frames: 25}
-methods: [ftcs, {kind: walkers, particles: 1e6}]
+times: {stop: 40 day, frames: 13}
+methods: [ftcs, {kind: walkers, particles: 5e5}]
 reference: modes
 seed: 7
 """
+
+
+QUIET = ("--no-figures", "-q")
 
 
 class Done(NamedTuple):
@@ -140,3 +143,13 @@ def results_in(folder: Path) -> list[str]:
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
     ends = (".hdf5", ".json", ".png", ".html", ".lock")
     return sorted(name for name in names if name.endswith(ends) or ".tmp" in name)
+
+
+def refused(done: Done, *words: str, code: int = 2) -> None:
+    """A refusal is a sentence on standard error, nothing else, and the right code."""
+    assert "Traceback" not in done.err
+    assert "unforeseen" not in done.err
+    assert done.out == ""
+    for word in words:
+        assert word in done.err, done.err
+    assert done.code == code, done

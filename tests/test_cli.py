@@ -1,10 +1,7 @@
-"""The command line: sentences instead of tracebacks, exit codes, streams, folders, plug-ins."""
+"""The command line: sentences instead of tracebacks, exit codes, and folders of results."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import pickle
 import re
@@ -16,40 +13,15 @@ import numpy as np
 import pytest
 from shell import (
     LONG,
-    SCENARIOS,
+    QUIET,
     TINY,
-    Done,
     diffusim,
     python,
+    refused,
     results_in,
-    shell,
     start,
     written,
 )
-
-from diffusim.methods import Method
-from diffusim.propagators import Propagator
-
-QUIET = ("--no-figures", "-q")
-
-
-@pytest.fixture(scope="session")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished result that tests may read."""
-    folder = tmp_path_factory.mktemp("finished")
-    assert diffusim("run", written(folder), "--out", folder, *QUIET).code == 0
-    return folder / "tiny" / "run.hdf5"
-
-
-def refused(done: Done, *words: str, code: int = 2) -> None:
-    """A refusal is a sentence on standard error, nothing else, and the right code."""
-    assert "Traceback" not in done.err
-    assert "unforeseen" not in done.err
-    assert done.out == ""
-    for word in words:
-        assert word in done.err, done.err
-    assert done.code == code, done
-
 
 # --- scenarios that cannot be used --------------------------------------------------------------
 
@@ -71,7 +43,7 @@ def test_five_slips_are_told_at_once_each_with_its_place_its_key_and_the_nearest
     assert not (tmp_path / "out").exists()
     lines = [line.removeprefix(f"{source}:") for line in done.err.splitlines()]
     assert [re.match(r"(\d+:\d+): ([\w.]+): ", line).groups() for line in lines] == [
-        ("1:32", "grid.size.1"),
+        ("1:41", "grid.size.1"),
         ("2:58", "propagator.wals"),
         ("3:17", "initial.kind"),
         ("4:44", "times.spacing"),
@@ -203,13 +175,18 @@ def test_unknown_labels_verbs_and_options_are_refused_in_words(tmp_path: Path) -
 
 
 FAR_TOO_LARGE = """
-import resource, runpy, sys, time
+import resource, sys, time
+from pathlib import Path
 from diffusim import cli
 began = time.perf_counter()
 try:
     cli.main(sys.argv[1:])
 except SystemExit as end:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if (status := Path("/proc/self/status")).exists():
+        # Of this program alone: the other figure counts the process that it was started from.
+        own = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        peak = float(own[0].split()[1]) / 1024
     print(end.code, time.perf_counter() - began, peak)
 """
 
@@ -269,33 +246,6 @@ def test_an_unforeseen_failure_is_a_sentence_that_says_how_to_see_more(
     monkeypatch.setenv("DIFFUSIM_TRACEBACK", "1")
     with pytest.raises(KeyError):
         diffusim("check", source)
-
-
-def test_an_output_that_cannot_be_written_to_is_a_sentence() -> None:
-    with Path("/dev/full").open("w") as full:
-        done = shell("methods", stdout=full)
-    assert done.code == 1
-    assert done.err == "the system refuses: No space left on device\n"
-
-
-@pytest.mark.parametrize("verb", ["schema", "methods", "new"])
-def test_a_reader_that_goes_away_is_no_traceback(verb: str) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        done = shell(verb, stdout=writer)
-    finally:
-        os.close(writer)
-    assert done.err == ""
-    assert done.code in (0, 1)
-
-
-def test_a_closed_output_is_no_traceback(result: Path) -> None:
-    for style in ("table", "csv", "json"):
-        done = shell(
-            "compare", result, "--format", style, stdout=None, preexec_fn=lambda: os.close(1)
-        )
-        assert (done.code, done.err) == (0, "")
 
 
 # --- folders ------------------------------------------------------------------------------------
@@ -383,141 +333,8 @@ def test_two_runs_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
     with start(*words) as first:
         lock = tmp_path / "out" / "long" / "run.lock"
         while not lock.exists():
+            assert first.poll() is None, first.communicate()
             time.sleep(0.01)
         refused(diffusim(*words), f"Process {first.pid} is writing", "--out")
         first.kill()
     assert first.returncode == -9
-
-
-# --- streams ------------------------------------------------------------------------------------
-
-
-def test_the_table_alone_goes_to_standard_output_and_all_else_to_standard_error(
-    tmp_path: Path,
-) -> None:
-    done = diffusim("run", written(tmp_path), "--out", tmp_path / "out", "--no-figures")
-    assert done.code == 0
-    cells = [line.split("\t") for line in done.out.splitlines()]
-    assert {len(row) for row in cells} == {14}
-    assert cells[0][0] == "label"
-    assert [row[0] for row in cells[1:]] == sorted(row[0] for row in cells[1:])
-    assert f"results in {tmp_path / 'out' / 'tiny'}" in done.err
-    assert "s in all" in done.err
-
-
-def test_compare_prints_the_same_numbers_as_text_csv_and_json(result: Path) -> None:
-    table = diffusim("compare", result).rows
-    rows = list(csv.DictReader(io.StringIO(diffusim("compare", result, "--format", "csv").out)))
-    found = json.loads(diffusim("compare", result, "--format", "json").out)
-    assert [row["label"] for row in rows] == list(table)
-    for row, full in zip(rows, found["rows"], strict=True):
-        assert row["verdict"] == full["verdict"] == table[row["label"]]["verdict"]
-        assert row["worst_l2"] == f"{full['worst_l2']:.3g}" == table[row["label"]]["worst l2"]
-    metrics = json.loads((result.parent / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["rows"] == found["rows"]
-
-
-@pytest.mark.parametrize(("tolerance", "code"), [("1", 0), ("1e-9", 3), ("nan", 3), ("x", 2)])
-def test_compare_ends_with_three_beyond_the_tolerance(
-    tolerance: str, code: int, result: Path
-) -> None:
-    assert diffusim("compare", result, "--tolerance", tolerance).code == code
-
-
-def test_compare_refuses_in_words_what_cannot_be_compared(result: Path, tmp_path: Path) -> None:
-    other = written(tmp_path, TINY.replace("frames: 4", "frames: 3"), "other.yaml")
-    assert diffusim("run", other, "--out", tmp_path, "--only", "ftcs", *QUIET).code == 0
-    refused(diffusim("compare", result, tmp_path / "other" / "run.hdf5"), "differ in grid or")
-    refused(diffusim("compare", result, "--reference", "nope"), "'nope'", "ftcs")
-    refused(diffusim("compare", tmp_path / "gone.hdf5"), "no file", code=1)
-    refused(diffusim("compare", other), "no file of diffusim", code=1)
-    refused(diffusim("compare", result.parent), "is a folder", "run.hdf5", code=1)
-    refused(diffusim("show", other), "no file of diffusim", code=1)
-
-
-def test_new_copies_a_shipped_scenario_and_never_over_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    names = [path.stem for path in SCENARIOS]
-    assert diffusim("new").out.split() == names
-    for path in SCENARIOS:
-        assert diffusim("new", path.stem).out == f"{path.name}\n"
-        assert Path(path.name).read_bytes() == path.read_bytes()
-    Path(f"{names[0]}.yaml").write_text("mine", encoding="utf-8")
-    refused(diffusim("new", f"{names[0]}.yaml"), "is here already")
-    assert Path(f"{names[0]}.yaml").read_text(encoding="utf-8") == "mine"
-
-
-# --- a terminal ---------------------------------------------------------------------------------
-
-
-def on_a_terminal(*words: object, columns: int = 80, **env: str) -> str:
-    """Run a command on a pseudo-terminal and return all that it shows."""
-    master, slave = os.openpty()
-    with start(
-        *words, stdin=slave, stdout=slave, stderr=slave,
-        env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm", **env},
-    ) as process:  # fmt: skip
-        os.close(slave)
-        shown = b""
-        # The end of a pseudo-terminal is an error on Linux.
-        while True:
-            try:
-                part = os.read(master, 65536)
-            except OSError:
-                break
-            if not part:
-                break
-            shown += part
-    os.close(master)
-    assert process.returncode == 0, shown
-    return shown.decode("utf-8")
-
-
-def test_the_table_can_be_read_on_a_terminal_of_eighty_columns(result: Path) -> None:
-    shown = on_a_terminal("compare", result, NO_COLOR="1")
-    assert max(map(len, shown.splitlines())) <= 80
-    lines = shown.replace("\r", "").splitlines()
-    row = next(line for line in lines if line.startswith("ftcs "))
-    l2 = diffusim("compare", result).rows["ftcs"]["l2"]
-    assert l2 in row.split()
-    assert "ftcs: as predicted (error is 1 x predicted)" in lines
-
-
-@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
-def test_colours_are_left_out_where_they_are_not_wanted(env: dict[str, str], result: Path) -> None:
-    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", on_a_terminal("compare", result, **env))
-
-
-def test_a_title_in_square_brackets_is_a_title_and_not_a_colour(tmp_path: Path) -> None:
-    source = written(tmp_path, TINY.replace("title: tiny", "title: '[/red] [bold]x'"))
-    assert diffusim("run", source, "--out", tmp_path, "--only", "ftcs", *QUIET).code == 0
-    shown = on_a_terminal("compare", tmp_path / "tiny" / "run.hdf5")
-    assert "[/red] [bold]x" in shown
-
-
-def test_a_bar_appears_on_a_terminal_for_what_takes_over_a_second(tmp_path: Path) -> None:
-    source = written(tmp_path, LONG, "long.yaml")
-    words = ("run", source, "--out", tmp_path / "out", "--no-figures", "--only", "walkers")
-    slow = ("--set", "methods.1.limit=lattice", "--set", "times={stop: 4 day, frames: 12}")
-    shown = on_a_terminal(*words, *slow)
-    assert re.search(r"walkers\W.*\d+%", shown)
-    assert "\x1b[" in shown
-
-
-def test_elsewhere_a_line_is_told_per_tenth_and_nothing_for_what_is_short(
-    tmp_path: Path,
-) -> None:
-    source = written(tmp_path, LONG, "long.yaml")
-    words = ("run", source, "--out", tmp_path / "out", "--no-figures", "--only", "walkers")
-    slow = ("--set", "methods.1.limit=lattice", "--set", "times={stop: 4 day, frames: 12}")
-    done = shell(*words, *slow)
-    assert done.code == 0
-    told = [int(m[1]) for m in re.finditer(r"^walkers: (\d+) %, \d+ s left$", done.err, re.M)]
-    assert told
-    assert told == sorted(set(told))
-    assert all(part % 10 == 0 for part in told)
-    assert "\x1b" not in done.err + done.out
-    short = diffusim("run", written(tmp_path), "--out", tmp_path / "out", "--no-figures")
-    assert "%" not in short.err

@@ -124,6 +124,13 @@ class Folder:
             )
         if not resume:
             atomic.retire(self._segments)
+        elif self.finished:  # what is published was not cleared up: it was killed in between
+            with reading(self.path / RESULT) as file:
+                published = [part for part in self._segments.glob("*/") if part.name in file]
+            for part in published:
+                atomic.retire(part)
+            with contextlib.suppress(OSError):
+                self._segments.rmdir()
 
     def journal(self, label: str) -> Journal:
         """Return the journal of one method, which knows what was kept of it.
