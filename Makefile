@@ -33,11 +33,11 @@ run: ready ## run the scenario of the salt aquarium (SCENARIO=file.yaml for anot
 	$(VENV)/bin/diffusim run "$(SCENARIO)"
 
 test: ready ## run the tests, then those of the loops once more with the compiler switched off (3 minutes)
-	$(IN) -m pytest $(PYTEST)
+	$(IN) -m pytest -n 2 $(PYTEST)
 	NUMBA_DISABLE_JIT=1 $(IN) -m pytest -q -m "interpreted and not proof"
 
 proof: ready ## run the long checks and leave their figures in outputs/proof.md (10 minutes)
-	$(IN) -m pytest -m proof --durations=10 $(PYTEST)
+	$(IN) -m pytest -n 2 -m proof --durations=10 $(PYTEST)
 
 bench: ready ## measure the speed of loops and methods
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(IN) "$$file"; done
