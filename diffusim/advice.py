@@ -13,7 +13,7 @@ from diffusim.block import Invalid, Unsupported
 from diffusim.experiment import Experiment
 from diffusim.methods import Method, offered
 from diffusim.propagators import Propagator
-from diffusim.resources import in_words, memory_available, memory_needed
+from diffusim.resources import in_words, memory_available, memory_needed, result_size
 from diffusim.runs import Course
 
 _TIMES = ((86400.0, "day"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
@@ -62,7 +62,7 @@ def _methods(experiment: Experiment) -> Iterator[str]:
         yield f"{course.name}{role}: limit {course.method.limit}, {_cost(course)}"
     need, have = memory_needed(experiment.courses), memory_available()
     room = f", {in_words(have)} available" if have is not None else ""
-    size = in_words(_result_size(experiment))
+    size = in_words(result_size(experiment.courses))
     yield f"memory at most {in_words(need)}{room}; result about {size}"
 
 
@@ -92,11 +92,6 @@ def _cost(course: Course) -> str:
         parts.append(f"limit {in_time(min(limits))}" if limits else "no limit")
     parts.append(f"about {in_time(max(course.seconds, 1e-3))}")
     return ", ".join(parts)
-
-
-def _result_size(experiment: Experiment) -> int:
-    frame = 8 * experiment.scenario.grid.cells * len(experiment.scenario.times.resolved())
-    return sum(frame * (2 if course.method.statistical else 1) for course in experiment.courses)
 
 
 def _others(experiment: Experiment) -> Iterator[str]:

@@ -247,6 +247,9 @@ def new(name: str | None) -> None:
         _fail(f"'{target}' is here already and stays as it is", INVALID)
     except OSError as problem:
         _fail(f"'{target}' cannot be written: {problem.strerror}", FAILED)
+    beside = target.with_name("diffusim.schema.json")
+    if not beside.exists() and (schema := known[name].with_name(beside.name)).is_file():
+        beside.write_text(schema.read_text(encoding="utf-8"), encoding="utf-8")
     click.echo(target)
 
 
@@ -273,7 +276,12 @@ def _print_table(comparison: Comparison, style: str) -> None:
         import csv
         import io
 
-        csv.writer(text := io.StringIO(), lineterminator="\n").writerows([list(_COLUMNS), *rows])
+        csv.writer(text := io.StringIO(), lineterminator="\n").writerows(
+            [
+                list(_COLUMNS),
+                *([getattr(row, name) for name in _COLUMNS] for row in comparison.rows),
+            ]
+        )
         click.echo(text.getvalue(), nl=False)
     elif not _on_terminal(sys.stdout):
         click.echo("\n".join("\t".join(cells) for cells in [heads, *rows]))
@@ -300,8 +308,13 @@ def _show_table(comparison: Comparison, rows: list[list[str]]) -> None:
     console.print(comparison.title, style="bold")
     console.print(table)
     for cells in rows:
-        label, verdict, reason = (cells[names.index(n)] for n in ("label", "verdict", "reason"))
-        console.print(f"{label}: {verdict}{f' ({reason})' if reason else ''}")
+        cell = dict(zip(names, cells, strict=True))
+        reason = f" ({cell['reason']})" if cell["reason"] else ""
+        console.print(f"{cell['label']}: {cell['verdict']}{reason}")
+        console.print(
+            f"  limit {cell['limit']}, l1 {cell['l1']}, linf {cell['linf']}, "
+            f"values from {cell['minimum']} to {cell['maximum']}"
+        )
 
 
 def _on_terminal(stream: Any) -> bool:
@@ -340,7 +353,7 @@ class _Progress:
                 return  # it did not tell its progress, and that it is over will be seen
             if _on_terminal(sys.stderr):
                 told[0] = 1
-                self._show(name, fraction)
+                self._show(name, fraction, spent)
             elif int(10 * fraction) > told[0]:
                 told[0] = int(10 * fraction)
                 left = spent / fraction - spent
@@ -348,7 +361,7 @@ class _Progress:
 
         return tell
 
-    def _show(self, name: str, fraction: float) -> None:
+    def _show(self, name: str, fraction: float, spent: float) -> None:
         if self._bar is None:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -357,13 +370,14 @@ class _Progress:
             columns = [
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TaskProgressColumn(show_speed=True),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[rate]:.0f} %/s"),
                 Remaining(),
             ]
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
-            self._task = self._bar.add_task(name, total=1.0)
-        self._bar.update(self._task, completed=fraction)
+            self._task = self._bar.add_task(name, total=1.0, rate=0.0)
+        self._bar.update(self._task, completed=fraction, rate=100.0 * fraction / spent)
 
     def _close(self) -> None:
         if self._bar is not None:

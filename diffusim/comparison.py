@@ -119,6 +119,12 @@ class Comparison:
         """Return the row of a run."""
         return next(row for row in self.rows if row.label == label)
 
+    def __str__(self) -> str:
+        """Return a line per run: its last relative L2 error and the verdict."""
+        rows = [f"{r.label}: l2 {r.l2:.3g} against {r.reference}, {r.verdict} {r.reason}".rstrip()
+                for r in self.rows]  # fmt: skip
+        return "\n".join([self.title, *rows])
+
     def as_dict(self) -> dict[str, Any]:
         """Return numbers and lists only, as JSON can hold them: what is not finite is None."""
         return _finite(asdict(self))  # type: ignore[no-any-return]
@@ -203,7 +209,7 @@ def _row(
             series.p_time.append(ahead_or_behind(counts, r, last) if number else 1.0)
             particles = int(np.sum(counts))
         last = r
-    series.predicted.extend(run.facts.get("predicted", ()))
+    series.predicted.extend(_owed(run, reference))
     worst = int(np.argmax(series.l2))
     verdict, reason, ratio = NOT_JUDGED, f"no reference of limit {run.facts.get('limit')}", None
     p_value = p_last = None
@@ -225,6 +231,17 @@ def _row(
         p_last=p_last, mass_drift=max(map(abs, series.mass)), minimum=minimum, maximum=maximum,
         seconds=float(run.facts.get("seconds", 0.0)), verdict=verdict, reason=reason, series=series,
     )  # fmt: skip
+
+
+def _owed(run: Trajectory, reference: Trajectory) -> list[float | None]:
+    """The error expected of a run: its own, and where that is a bound the reference's beside it."""
+    if run.label == reference.label:
+        return []
+    own = list(run.facts.get("predicted", ()))
+    if run.facts.get("prediction") != "bound" or reference.facts.get("prediction") != "bound":
+        return own
+    other = reference.facts["predicted"]
+    return [None if None in pair else sum(pair) for pair in zip(own, other, strict=True)]
 
 
 def distance(u: Array, reference: Array, order: float) -> float:

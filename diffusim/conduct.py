@@ -16,9 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from diffusim import comparison, runs, store
+from diffusim.atomic import require_space
 from diffusim.block import Unsupported
 from diffusim.comparison import Comparison, Trajectory
 from diffusim.experiment import Experiment, prepare
+from diffusim.resources import result_size
 from diffusim.runs import Course
 
 
@@ -90,6 +92,9 @@ def carry_out(
         if resume and folder.finished:
             reporter.note("this run is finished; nothing was left to do")
             return _compared(folder.path, parts)
+        if not resume:
+            # Frames exist twice for a moment, in segments and in the result.
+            require_space(folder.path, 2 * result_size(experiment.courses))
         with parts("loading loops"):
             for course in experiment.courses:
                 course.warm(experiment.initial)
@@ -151,7 +156,7 @@ def _record(
 
 def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> dict[str, Any]:
     """Relative error that theory expects in each frame, formed on frames of the reference."""
-    if experiment.roles.get(course.name) == "reference" or experiment.reference is None:
+    if experiment.reference is None:
         return {}
     name = experiment.scenario.field.name
     limit = course.method.limit
@@ -161,6 +166,8 @@ def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> 
         if experiment.roles.get(c.name) and c.method.limit == limit
     ]
     partner = experiment.reference if experiment.reference in kept else next(iter(kept), None)
+    if course.name in kept:
+        partner = course.name  # what it promises of itself, which others are owed beside their own
     if partner is None:
         return {}
     first, second = ((arrays[name] for arrays in folder.journal(partner).read()) for _ in range(2))
@@ -289,6 +296,13 @@ def run(
 
 def compare(*results: store.Stored, reference: str | None = None) -> Comparison:
     """Compare stored results, as ``diffusim compare`` does.
+
+    Parameters
+    ----------
+    results : Stored
+        What ``run`` and ``load`` return; on the same grid, with frames at the same times.
+    reference : str, optional
+        Label of the run to compare with; that of the first result's own scenario if not given.
 
     Raises
     ------

@@ -58,6 +58,14 @@ def memory_at_least(methods: Iterable[Method], grid: Grid) -> int:
     return PROGRAM + max(_work(method, grid) for method in methods)
 
 
+def result_size(courses: Iterable[Course]) -> int:
+    """Bytes of the frames that all courses will leave."""
+    return sum(
+        8 * course.grid.cells * len(course.times) * (2 if course.method.statistical else 1)
+        for course in courses
+    )
+
+
 def _work(method: Method, grid: Grid) -> int:
     return int(8 * method.fields * grid.cells + STATE_COPIES * method.memory(grid))
 

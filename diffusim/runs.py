@@ -307,8 +307,12 @@ def solve(
         Initial field of the grid's shape, mean values of the cells.
     propagator : Propagator
         What carries it, such as ``Diffusion(diffusivity=1.5e-9)``.
+    grid : Grid
+        Where.
     times : sequence of float
-        Frame times in s.
+        Frame times in s, increasing, none before zero.
+    seed : int
+        What random numbers are keyed by, with the method's name.
     method : Method, str or mapping
         How: ``"ftcs"`` with its defaults, ``{"kind": "walkers", "particles": 10**6}`` as in a
         scenario, or a method's instance.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,13 +83,13 @@ class Times(Block):
         """Frame times in s."""
         if self.at is not None or self.stop is None or self.frames is None:
             return np.array(self.at, dtype=float)
-        part = np.arange(self.frames) / (self.frames - 1)
-        if self.spacing == "quadratic":
-            part = part**2
-        elif self.spacing == "logarithmic":
+        if self.spacing == "logarithmic":
             # From zero, then evenly in log t over three decades up to the end.
-            part = np.concatenate([[0.0], np.geomspace(1e-3, 1.0, self.frames - 1)])
-        return self.stop * part
+            return self.stop * np.concatenate([[0.0], np.geomspace(1e-3, 1.0, self.frames - 1)])
+        power = 2 if self.spacing == "quadratic" else 1
+        # Multiplied first, so that times that are whole numbers come out as whole numbers.
+        numbers = np.arange(self.frames, dtype=float)
+        return self.stop * numbers**power / float(self.frames - 1) ** power
 
 
 Bound = Annotated[float, Field(gt=0)]
@@ -118,8 +119,10 @@ def _reference(value: Any, handler: Any, info: ValidationInfo) -> Any:
     """A label of one of the methods stands for that one; anything else is a method of its own."""
     labels = [method.name for method in info.data.get("methods", ())]
     if isinstance(value, str) and value not in [*labels, *Method.words()]:
+        near = difflib.get_close_matches(value, [*labels, *Method.words()], 1)
+        guess = f" did you mean '{near[0]}'?" if near else ""
         raise Invalid(
-            f"there is no '{value}' here; expected one of the methods of this scenario "
+            f"there is no '{value}' here;{guess} expected one of the methods of this scenario "
             f"({', '.join(labels)}) or another one: {', '.join(Method.words())}"
         )
     return value if value is None or value in labels else handler(value)

@@ -108,3 +108,19 @@ def test_the_exit_codes_in_the_readme_are_those_of_the_code() -> None:
     sentence = re.search(r"Exit codes: (.*?)\.\n", README, re.DOTALL)[1]
     codes = [int(number) for number in re.findall(r"\b\d+\b", sentence)]
     assert codes == [0, cli.FAILED, cli.INVALID, cli.OUT_OF_TOLERANCE, 130, 143]
+
+
+def test_the_method_shown_in_the_design_keeps_the_contract() -> None:
+    from diffusim.methods import Method
+    from diffusim.testing import contract
+
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```python\n(.*?)^```$", design, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    names = {"__name__": "halved"}
+    exec(compile(shown[1], "design.md", "exec", dont_inherit=True), names)
+    try:
+        kept = contract(names["Halved"])
+    finally:
+        del Method.members["halved"]
+    assert "keeps the contract" in kept.values()

@@ -46,7 +46,8 @@ def test_compare_prints_the_same_numbers_as_text_csv_and_json(result: Path) -> N
     assert [row["label"] for row in rows] == list(table)
     for row, full in zip(rows, found["rows"], strict=True):
         assert row["verdict"] == full["verdict"] == table[row["label"]]["verdict"]
-        assert row["worst_l2"] == f"{full['worst_l2']:.3g}" == table[row["label"]]["worst l2"]
+        assert float(row["worst_l2"]) == full["worst_l2"]
+        assert f"{full['worst_l2']:.3g}" == table[row["label"]]["worst l2"]
     metrics = json.loads((result.parent / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["rows"] == found["rows"]
 

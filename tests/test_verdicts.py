@@ -169,3 +169,42 @@ def test_an_array_from_python_is_a_diffusivity_and_a_wrong_one_is_refused() -> N
     for wrong in (values[:-1], -values, np.full((48, 36), np.nan)):
         with pytest.raises(ds.Invalid, match="expected an array"):
             solved("chebyshev", ds.Diffusion(diffusivity=wrong))
+
+
+@pytest.mark.parametrize("frames", [2, 60])
+@pytest.mark.parametrize("reference", ["modes", "chebyshev"])
+def test_exact_methods_judge_each_other_as_predicted(reference: str, frames: int) -> None:
+    """Either may be the reference: both bounds count."""
+    from diffusim import runs
+    from diffusim.methods import Method
+
+    times = 86400.0 * np.arange(frames + 1)
+    found = {}
+    for word in ("modes", "chebyshev"):
+        course = runs.plan(Method.find(word)(), WATER, GRID, times)
+        run = solved(word, times=times)
+        bounds = [p.error for p in course.predictions(SLANTED, iter(run.frames)) if p is not None]
+        run.facts.update(prediction="bound", predicted=bounds)
+        found[word] = run
+    other = next(word for word in found if word != reference)
+    row = judged(found[other], found[reference], times)
+    assert row.verdict == AS_PREDICTED
+    shifted = found[other]
+    shifted.frames[-1] *= 1.0 + 1e-8
+    assert judged(shifted, found[reference], times).verdict == UNEXPLAINED
+
+
+def test_cells_that_stay_walled_rest_to_the_last_bit_while_others_move() -> None:
+    walls = [{"every": "cell", "region": {"x": [0.024, 0.048]}}]
+    start = np.random.default_rng(3).random(GRID.shape)
+    for word in ("ftcs", "chebyshev"):
+        run = solved(word, ds.Diffusion(diffusivity=1.5e-9, walls=walls), u=start)
+        assert np.array_equal(run.frames[-1][24:], start[24:])
+        assert not np.array_equal(run.frames[-1][:24], start[:24])
+
+
+def test_quadratic_times_of_whole_seconds_are_whole() -> None:
+    from diffusim.scenario import Times
+
+    times = Times(stop="60 day", frames=61, spacing="quadratic").resolved()
+    assert times.tolist() == [1440.0 * k * k for k in range(61)]

@@ -70,7 +70,8 @@ class Chebyshev(Method):
         for done in range(2, weights.size, batch):
             doubled.expand(older, newer, total, weights[done : done + batch], 2.0, -1.0)
             segment.pulse(min(1.0, (done + batch) / weights.size))
-        return np.asarray(total)
+        # What rests, rests to the last bit: the weights sum to one only within their rounding.
+        return np.asarray(np.where(generator.leaving > 0.0, total, u))
 
     def predict(self, before: Prediction | None, _reference: Array, segment: Segment) -> Prediction:
         """Tolerances of the segments so far, and round-off of as many terms."""
