@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -75,7 +76,7 @@ def _waiting(course: Course) -> float:
     frame = 8 * course.grid.cells * (2 if course.method.statistical else 1)
     count = len(course.times)
     in_time = 1.0 + WAITING_SECONDS * count / max(course.seconds, 1e-9)
-    return min(WAITING_BYTES + frame, frame * min(count, in_time))
+    return frame * min(count, in_time, math.ceil(WAITING_BYTES / frame))
 
 
 def in_words(size: float) -> str:

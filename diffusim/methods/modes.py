@@ -54,7 +54,8 @@ class Modes(Method):
 
     def memory(self, grid: Grid) -> int:
         """The field now, and as it was at the last event."""
-        return 2 * super().memory(grid)
+        # Only cell-to-cell tells the two apart; else they are one array, and two on the disk.
+        return int((2.0 if self.limit == "cell-to-cell" else 1.5) * super().memory(grid))
 
     def begin(self, u: Array, _origin: Segment) -> Spread:
         """Start from the field itself."""
