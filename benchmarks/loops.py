@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import itertools
 import math
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -20,58 +22,107 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-C_SOURCE = """
-#include <stddef.h>
-#define FLOW(low, high, below, above) ((low) * ((below) - u[k]) + (high) * ((above) - u[k]))
-#define SWEEP(NAME, LOW0, HIGH0, LOW1, HIGH1, GAIN) \\
-void NAME(double *restrict u, double *restrict w, double *restrict total, \\
-          long count, long n0, long n1, \\
-          const double *restrict a, const double *restrict b, const double *restrict c, \\
-          const double *restrict d) \\
-{ \\
-    for (long s = 0; s < count; s++) { \\
-        for (long i = 0; i < n0; i++) { \\
-            ptrdiff_t down = i > 0 ? -n1 : 0, up = i < n0 - 1 ? n1 : 0; \\
-            for (long j = 0; j < n1; j += n1 - 1) { \\
-                long k = i * n1 + j, left = j > 0 ? k - 1 : k, right = j < n1 - 1 ? k + 1 : k; \\
-                double gain = FLOW(LOW0, HIGH0, u[k + down], u[k + up]) \\
-                            + FLOW(LOW1, HIGH1, u[left], u[right]); \\
-                GAIN \\
-            } \\
-            for (long j = 1; j < n1 - 1; j++) { \\
-                long k = i * n1 + j; \\
-                double gain = FLOW(LOW0, HIGH0, u[k + down], u[k + up]) \\
-                            + FLOW(LOW1, HIGH1, u[k - 1], u[k + 1]); \\
-                GAIN \\
-            } \\
-        } \\
-        double *t = u; u = w; w = t; \\
-    } \\
+# A loop over all cells as `diffusim.loops.sweeps` has it; the words in capitals are replaced.
+C_SWEEP = """
+static inline void NAME_once(long n0, long n1, double g, double m, double c, double s,
+    double *restrict u, double *restrict w, double *restrict result, double *restrict total,
+    const double *restrict up0, const double *restrict down0, const double *restrict up1,
+    const double *restrict down1, const double *restrict inverse0, const double *restrict inverse1,
+    const double *restrict loss, const double *restrict source)
+{
+    for (long i = 0; i < n0; i++) {
+        ptrdiff_t down = i > 0 ? -n1 : 0, up = i < n0 - 1 ? n1 : 0;
+        for (long j = 0; j < n1; j += n1 - 1) {
+            long k = i * n1 + j, left = j > 0 ? k - 1 : k, right = j < n1 - 1 ? k + 1 : k;
+            BODY
+        }
+        for (long j = 1; j < n1 - 1; j++) {
+            long k = i * n1 + j, left = k - 1, right = k + 1;
+            BODY
+        }
+    }
 }
-#define STEP w[k] = u[k] + gain;
-#define EXPAND double next = gain + (1.9 * u[k] + -0.9 * w[k]); total[k] += 0.1 * next; w[k] = next;
-SWEEP(step_numbers, a[0], a[0], c[0], c[0], STEP)
-SWEEP(step_vectors, a[i], b[i], c[j], d[j], STEP)
-SWEEP(step_fields, a[k], b[k], c[k], d[k], STEP)
-SWEEP(expand_numbers, a[0], a[0], c[0], c[0], EXPAND)
-SWEEP(expand_vectors, a[i], b[i], c[j], d[j], EXPAND)
-SWEEP(expand_fields, a[k], b[k], c[k], d[k], EXPAND)
+void NAME(long count, long n0, long n1, double *u, double *w, double *result, double *total,
+    const double *up0, const double *down0, const double *up1, const double *down1,
+    const double *inverse0, const double *inverse1, const double *loss, const double *source)
+{
+    for (long t = 0; t < count; t++) {
+        NAME_once(n0, n1, 0.9, 0.3, 0.1, 0.2, u, w, result, total,
+                  up0, down0, up1, down1, inverse0, inverse1, loss, source);
+        SWAP
+    }
+}
 """
+C_BODIES = {
+    "step": "TOTAL(u[k]) w[k] = u[k] + GAIN(u, u);",
+    "expand": "double change = g * GAIN(u, u) + m * (u[k] - w[k]); TOTAL(s * u[k])"
+    " result[k] += c * change; w[k] = u[k] + change;",
+    "rate": "w[k] = GAIN(u, u);",
+    "correct": "result[k] += total[k] + 0.5 * GAIN(u, w);",
+}
+C_FACES = {
+    "numbers": ["up0[0]", "up0[0]", "up1[0]", "up1[0]"],
+    "vectors": ["up0[i]", "up0[i + 1]", "up1[j]", "up1[j + 1]"],
+    "fields": ["up0[k]", "up0[k + n1]", "up1[k + i]", "up1[k + i + 1]"],
+}
+
+KINDS = tuple(C_BODIES)
+SHAPES = ("numbers", "vectors", "fields", "flow")
+# Closed cells of one size; those of unequal sizes; with loss and source and, where kept, the total.
+MEDIA = ("", "unequal", "open")
 
 Run = Callable[[], None]
 Candidates = dict[str, tuple[Run, float]]  # what to run, and how many units of work that is
 
 
+def in_c(kind: str, shape: str, medium: str) -> str:
+    """Return one sweep in C, with the same order of arithmetic."""
+    faces = C_FACES["fields" if shape == "flow" else shape]
+    losses = {"a": "", "b": ""}
+    axes = []
+    for axis, (field, below, above) in enumerate((("a", "down", "up"), ("b", "left", "right"))):
+        low, high = faces[2 * axis : 2 * axis + 2]
+        below, above = (
+            f"{field}[k + {v}]" if axis == 0 else f"{field}[{v}]" for v in (below, above)
+        )
+        here = f"{field}[k]"
+        flow = f"{low} * ({below} - {here}) + {high} * ({above} - {here})"
+        if shape == "flow":
+            out, back = low.replace("up", "down"), high.replace("up", "down")
+            flow = f"({low} * {below} - {out} * {here}) + ({back} * {above} - {high} * {here})"
+        if medium == "unequal":
+            flow = f"({flow}) * inverse{axis}[{'ij'[axis]}]"
+        if medium == "open" and kind == "correct":
+            losses[field] = f" - {'loss' if axis == 0 else 'source'}[k] * {here}"
+        axes.append(f"(({flow}){losses[field]})")
+    gain = " + ".join(axes)
+    if medium == "open" and kind != "correct":
+        gain = f"({gain} - loss[k] * a[k]) + source[k]"
+    body = C_BODIES[kind]
+    if kind != "correct":
+        body = re.sub(r"TOTAL\((.*?)\)", r"total[k] += \1;" if medium == "open" else "", body)
+    body = re.sub(
+        r"GAIN\((\w), (\w)\)",
+        lambda found: "(" + gain.replace("a[", found[1] + "[").replace("b[", found[2] + "[") + ")",
+        body,
+    )
+    swap = "double *v = u; u = w; w = v;" if kind in ("step", "expand") else ""
+    name = "_".join(filter(None, (kind, shape, medium)))
+    return C_SWEEP.replace("NAME", name).replace("BODY", body).replace("SWAP", swap)
+
+
 def loops_in_c(folder: Path) -> ctypes.CDLL | None:
-    """Compile the sweeps in C, with the same order of arithmetic; None without a compiler."""
+    """Compile all sweeps in C; None without a compiler."""
     compiler = shutil.which(os.environ.get("CC", "gcc")) or shutil.which("cc")
     if compiler is None:
         return None
     source, library = folder / "sweeps.c", folder / "sweeps.so"
-    source.write_text(C_SOURCE)
+    variants = itertools.product(KINDS, SHAPES, MEDIA)
+    source.write_text("#include <stddef.h>\n" + "".join(in_c(*variant) for variant in variants))
     flags = ["-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC"]
     subprocess.run([compiler, *flags, "-o", str(library), str(source)], check=True)
     return ctypes.CDLL(str(library))
@@ -96,47 +147,78 @@ def race(title: str, unit: str, candidates: Candidates, rounds: int) -> None:
         compiling = f"{first[name] - min(taken) * candidates[name][1]:8.2f}" if name == ours else ""
         least = f"{min(taken) * 1e9:9.3f} ns/{unit}"
         print(
-            f"{title if name == ours else '':<16} {name:<16} {least:<24} {ratio:7.2f} {compiling}"
+            f"{title if name == ours else '':<22} {name:<13} {least:<24} {ratio:7.2f} {compiling}"
         )
 
 
-def sweep(kind: str, variant: str, n: int, library: ctypes.CDLL | None) -> Candidates:
-    """Return one sweep as it is and in C, of the same order of arithmetic."""
+def sweep(kind: str, shape: str, medium: str, n: int, library: ctypes.CDLL | None) -> Candidates:
+    """Return one sweep as it is, in C and, the simplest of each kind, in slices of NumPy arrays."""
     from diffusim.loops import sweeps
 
-    count, rng = 100, np.random.default_rng(1)
-    shapes = {"numbers": [1] * 4, "vectors": [n] * 4, "fields": [(n, n)] * 4}[variant]
-    faces = [rng.random(shape) / 4 for shape in shapes]
-    given = (float(faces[0][0]), float(faces[2][0])) if variant == "numbers" else faces
-    fields = rng.random((3, n, n))
-    others = fields.copy()
-    loop, weights = getattr(sweeps, f"{kind}_{variant}"), np.full(count, 0.1)
+    count, rng = 50, np.random.default_rng(1)
+    across, along = {"numbers": ((), ()), "vectors": (n + 1, n + 1)}.get(
+        shape, ((n + 1, n), (n, n + 1))
+    )
+    faces: list[Any] = [rng.random(size) / 8 for size in (across, across, along, along)]
+    if shape != "flow":
+        faces[1] = faces[3] = None
+    given = [float(v) if np.ndim(v) == 0 and v is not None else v for v in faces]
+    inverses = [rng.random(n) for _ in range(2)] if medium == "unequal" else [None, None]
+    rates = [rng.random((n, n)) / 50 for _ in range(2)] if medium == "open" else [None, None]
+    rest = *given, *inverses, *rates, False, False
+    u, w, result, total = rng.random((4, n, n))
+    others = [v.copy() for v in (u, w, result, total)]
+    kept = total if medium == "open" else None
+    factors = [np.full(count, v) for v in (0.1, 0.3, 0.1, 0.2)]
 
     def ours() -> None:
-        u, w, total = fields
         if kind == "step":
-            loop(u, w, count, *given, False, False)
+            sweeps.step(u, w, kept, count, *rest)
+        elif kind == "expand":
+            sweeps.expand(w, u, result, kept, *factors, *rest)
         else:
-            loop(w, u, total, weights, *given, 1.9, -0.9, False, False)
+            for _ in range(count):
+                if kind == "rate":
+                    sweeps.rate(w, u, *rest)
+                else:
+                    sweeps.correct(result, total, u, w, *rest)
 
-    def in_c() -> None:
-        pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in (*others, *faces)]
-        sizes = [ctypes.c_long(k) for k in (count, n, n)]
-        getattr(library, f"{kind}_{variant}")(*pointers[:3], *sizes, *pointers[3:])
+    def loop_in_c() -> None:
+        pointers = [
+            None if v is None else np.asarray(v).ctypes.data_as(ctypes.c_void_p)
+            for v in (*others, *faces, *inverses, *rates)
+        ]
+        getattr(library, "_".join(filter(None, (kind, shape, medium))))(
+            *(ctypes.c_long(k) for k in (count, n, n)), *pointers
+        )
 
     candidates: Candidates = {"diffusim": (ours, count * n * n)}
     if library is not None:
-        candidates["C, gcc -O3"] = (in_c, count * n * n)
+        candidates["C, gcc -O3"] = (loop_in_c, count * n * n)
+    if medium == "" and kind == "step":
+        candidates["NumPy slices"] = slices(faces, n)
     return candidates
 
 
-def slices(n: int) -> tuple[Run, float]:
-    """Return a step in slices of NumPy arrays, numbers as coefficients."""
+def slices(faces: list[Any], n: int) -> tuple[Run, float]:
+    """Return a step in slices of NumPy arrays, each flow computed once and kept."""
+    up0, down0, up1, down1 = faces
     u = np.random.default_rng(1).random((n, n))
+
+    def inner(face: Any, axis: int) -> Any:
+        if np.ndim(face) == 0:
+            return face
+        return face[1:-1, None] if face.ndim == 1 and axis == 0 else (
+            face[1:-1] if axis == 0 or face.ndim == 1 else face[:, 1:-1])  # fmt: skip
 
     def run() -> None:
         for _ in range(10):
-            across, along = 0.2 * (u[1:] - u[:-1]), 0.2 * (u[:, 1:] - u[:, :-1])
+            if down0 is None:
+                across = inner(up0, 0) * (u[1:] - u[:-1])
+                along = inner(up1, 1) * (u[:, 1:] - u[:, :-1])
+            else:
+                across = inner(down0, 0) * u[1:] - inner(up0, 0) * u[:-1]
+                along = inner(down1, 1) * u[:, 1:] - inner(up1, 1) * u[:, :-1]
             u[:-1] += across
             u[1:] -= across
             u[:, :-1] += along
@@ -228,13 +310,10 @@ def main() -> None:
         library = loops_in_c(Path(folder))
         if library is None:
             print("No C compiler was found: the sweeps are compared with NumPy only.")
-        print(f"{'':<16} {'':<16} {'least time':<24} {'ratio':>7} {'compile, s':>8}")
-        for kind in ("step", "expand"):
-            for variant in ("numbers", "vectors", "fields"):
-                candidates = sweep(kind, variant, asked.cells, library)
-                if (kind, variant) == ("step", "numbers"):
-                    candidates["NumPy slices"] = slices(asked.cells)
-                race(f"{kind} {variant}", "cell-step", candidates, asked.rounds)
+        print(f"{'':<22} {'':<13} {'least time':<24} {'ratio':>7} {'compile, s':>8}")
+        for kind, shape, medium in itertools.product(KINDS, SHAPES, MEDIA):
+            candidates = sweep(kind, shape, medium, asked.cells, library)
+            race(f"{kind} {shape} {medium}", "cell-step", candidates, asked.rounds)
         race("normal deviates", "deviate", deviates(asked.particles), asked.rounds)
         for planes in ("box", "cells", "wrap"):
             candidates = jumps(asked.cells, asked.particles, planes)

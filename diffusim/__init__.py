@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from diffusim.conduct import compare as compare
     from diffusim.conduct import run as run
     from diffusim.grid import Grid as Grid
+    from diffusim.medium.walls import CellWalls as CellWalls
+    from diffusim.medium.walls import Wall as Wall
     from diffusim.propagators.diffusion import Diffusion as Diffusion
-    from diffusim.propagators.walls import CellWalls as CellWalls
-    from diffusim.propagators.walls import Wall as Wall
     from diffusim.runs import Run as Run
     from diffusim.runs import solve as solve
     from diffusim.store import load as load
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _PLACES = {
     "Grid": "grid",
     "Diffusion": "propagators.diffusion",
-    "Wall": "propagators.walls",
-    "CellWalls": "propagators.walls",
+    "Wall": "medium.walls",
+    "CellWalls": "medium.walls",
     "Run": "runs",
     "solve": "runs",
     "run": "conduct",

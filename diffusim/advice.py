@@ -44,6 +44,7 @@ def _space_and_time(experiment: Experiment) -> Iterator[str]:
         f"{grid.cells} cells of {cell}; {len(times)} frames, "
         f"the first at {in_time(times[0])}, the last at {in_time(times[-1])}"
     )
+    yield from experiment.scenario.propagator.notes(grid)
     events = _events(experiment.courses[0])
     if not events:
         yield "the medium stays the same throughout"

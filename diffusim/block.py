@@ -148,6 +148,8 @@ def quantity(si: str) -> tuple[BeforeValidator, WithJsonSchema]:
 Metres = Annotated[float, *quantity("m")]
 Seconds = Annotated[float, *quantity("s")]
 SquareMetresPerSecond = Annotated[float, *quantity("m^2/s")]
+MetresPerSecond = Annotated[float, *quantity("m/s")]
+PerSecond = Annotated[float, *quantity("1/s")]
 
 
 # --- open families ------------------------------------------------------------------------------

@@ -57,6 +57,10 @@ class Trajectory(Protocol):
     def counts(self) -> Frames | None:
         """Integer counts behind the fields, where there are any."""
 
+    @property
+    def accounts(self) -> Frames | None:
+        """What has come in by each account since time zero, where the medium is open."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -77,8 +81,8 @@ class Row:
     """One run in the table.
 
     ``l1``, ``l2``, ``linf`` and ``expected`` belong to the last frame, ``worst_l2`` to the frame
-    where it is largest; ``mass_drift`` is the largest change of the total since time zero, relative
-    to the sum of absolute values in the first frame.
+    where it is largest; ``mass_drift`` is the largest change of the total since time zero that the
+    accounts do not explain, relative to all that was there and went through.
     """
 
     label: str
@@ -144,6 +148,7 @@ def compare(
     *,
     reference: str | None = None,
     title: str = "",
+    volume: float | Array = 1.0,
     expect: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Comparison:
     """Compare runs with the reference of their own limit.
@@ -156,6 +161,8 @@ def compare(
         Label of the reference; runs of another limit are judged against a run whose facts say
         ``role: reference`` and whose limit is theirs. Default: the first run that is not
         statistical.
+    volume : float or array
+        Volume of the cells, where it differs among them.
     expect : mapping, optional
         Largest errors a scenario allows, ``{label: {l1, l2, linf, worst_l2, mass_drift: number}}``.
 
@@ -173,7 +180,7 @@ def compare(
     rows = []
     for run in runs:
         partner = _partner(run, main, runs)
-        row = _row(run, partner or main, times, judged=partner is not None)
+        row = _row(run, partner or main, times, volume, judged=partner is not None)
         rows.append(_expected(row, (expect or {}).get(run.label, {})))
     return Comparison(title, [float(t) for t in times], rows)
 
@@ -186,7 +193,11 @@ def _partner(run: Trajectory, main: Trajectory, runs: Sequence[Trajectory]) -> T
 
 
 def _row(
-    run: Trajectory, reference: Trajectory, times: Sequence[float] | Array, judged: bool
+    run: Trajectory,
+    reference: Trajectory,
+    times: Sequence[float] | Array,
+    volume: float | Array,
+    judged: bool,
 ) -> Row:
     series = Series()
     minimum, maximum, first, size, particles = math.inf, -math.inf, 0.0, 0.0, 0
@@ -194,12 +205,15 @@ def _row(
     for number in range(len(times)):
         u, r = run.frames[number], reference.frames[number]
         for name, order in (("l1", 1), ("l2", 2), ("linf", np.inf)):
-            getattr(series, name).append(distance(u, r, order))
-        total = float(np.sum(u))
+            getattr(series, name).append(distance(u, r, order, volume))
+        total, accounts = float(np.sum(u * volume)), np.zeros(1)
+        if run.accounts is not None:
+            accounts = run.accounts[number]
         if number == 0:
             # Beside the content of either sign: a field of zero mean has no relative change.
-            first, size = float(run.facts.get("total", total)), float(np.sum(np.abs(u)))
-        series.mass.append((total - first) / (size or 1.0))
+            first, size = float(run.facts.get("total", total)), float(np.sum(np.abs(u) * volume))
+        handled = size + float(np.sum(np.abs(accounts)))
+        series.mass.append((total - first - float(np.sum(accounts))) / (handled or 1.0))
         minimum, maximum = min(minimum, float(np.min(u))), max(maximum, float(np.max(u)))
         if run.counts is not None and judged:
             counts = run.counts[number]
@@ -244,13 +258,18 @@ def _owed(run: Trajectory, reference: Trajectory) -> list[float | None]:
     return [None if None in pair else sum(pair) for pair in zip(own, other, strict=True)]
 
 
-def distance(u: Array, reference: Array, order: float) -> float:
-    """Relative distance ||u - r|| / ||r||; from a field of zeros it is 0 or infinity."""
+def distance(u: Array, reference: Array, order: float, volume: float | Array = 1.0) -> float:
+    """Relative distance ||u - r|| / ||r||; from a field of zeros it is 0 or infinity.
+
+    Cells count by their volume, where it differs among them.
+    """
     scale = float(np.max(np.abs(reference)))
     if scale == 0.0:
         return math.inf if np.any(u) else 0.0
     # Scaled first, so that no square of a small number is lost.
-    apart, size = (np.linalg.norm(np.ravel(v / scale), order) for v in (u - reference, reference))
+    weight = 1.0 if np.ndim(volume) == 0 or order == np.inf else np.asarray(volume) ** (1 / order)
+    apart, size = (np.linalg.norm(np.ravel(weight * (v / scale)), order)
+                   for v in (u - reference, reference))  # fmt: skip
     return float(apart / size)
 
 

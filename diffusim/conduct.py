@@ -17,9 +17,10 @@ import numpy as np
 
 from diffusim import comparison, runs, store
 from diffusim.atomic import require_space
-from diffusim.block import Unsupported
+from diffusim.block import Array, Unsupported
 from diffusim.comparison import Comparison, Trajectory
 from diffusim.experiment import Experiment, prepare
+from diffusim.grid import Grid
 from diffusim.resources import result_size
 from diffusim.runs import Course
 
@@ -105,7 +106,7 @@ def carry_out(
             journal = folder.journal(course.name)
             with parts(course.name) as progress:
                 seconds = _record(course, experiment, journal, progress)
-            total = float(np.sum(experiment.initial))
+            total = float(np.sum(experiment.initial * _volume(experiment.scenario.grid)))
             facts[course.name] = {**course.facts(), "seconds": seconds, "total": total}
         with parts("predicting"):
             for course in courses:
@@ -171,9 +172,12 @@ def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> 
     if partner is None:
         return {}
     first, second = ((arrays[name] for arrays in folder.journal(partner).read()) for _ in range(2))
+    own = (arrays[name] for arrays in folder.journal(course.name).read())
     numbers: list[float | None] = []
     kind = "bound"
-    for expected, u in zip(course.predictions(experiment.initial, first), second, strict=True):
+    for expected, u in zip(
+        course.predictions(experiment.initial, first, own), second, strict=True
+    ):
         if expected is None:
             return {}
         error = np.asarray(expected.error)
@@ -197,7 +201,8 @@ def _header(experiment: Experiment, digest: str) -> store.Header:
         faces=tuple(grid.faces(k) for k in grid.axes), times=scenario.times.resolved(),
         scenario=experiment.document.text, resolved=scenario.model_dump_json(), digest=digest,
         seed=scenario.seed, versions=versions(), reference=experiment.reference,
-        extra={"order": [course.name for course in experiment.courses]},
+        extra={"order": [course.name for course in experiment.courses],
+               "notes": list(scenario.propagator.notes(scenario.grid))},
     )  # fmt: skip
 
 
@@ -245,9 +250,22 @@ def compare_stored(results: Sequence[store.Stored], reference: str | None = None
             found.append(one if free == label else replace(one, label=free))
     return comparison.compare(
         found, first.times, reference=reference or first.reference, title=first.title,
+        volume=_volume_of(first),
         expect={k: {n: v for n, v in e.items() if v is not None}
                 for k, e in json.loads(first.resolved).get("expect", {}).items()},
     )  # fmt: skip
+
+
+def _volume(grid: Grid) -> float | Array:
+    """What cells count: alike in a box, by their volume where they differ."""
+    return grid.volume if grid.radial else 1.0
+
+
+def _volume_of(stored: store.Stored) -> float | Array:
+    try:
+        return _volume(Grid.model_validate(json.loads(stored.resolved)["grid"]))
+    except (ValueError, KeyError, TypeError):
+        return 1.0  # results from elsewhere need not say what grid they are on
 
 
 def _alike(a: store.Stored, b: store.Stored) -> bool:

@@ -71,7 +71,7 @@ def prepare(source: Path, overrides: Sequence[str] = (), only: Sequence[str] = (
     # Refused before the first field is made.
     _must_fit(document, memory_at_least(scenario.methods, scenario.grid))
     try:
-        initial = scenario.initial_field()
+        initial = scenario.propagator.prepare(scenario.initial_field(), scenario.grid)
     except Invalid as problem:
         raise explained([problem], document) from None
     scenario, places = _chosen(scenario, document, only)

@@ -44,6 +44,14 @@ InputFile = Annotated[
 ]
 
 
+# An array given from Python, which a scenario is told by its content only.
+Digested = Annotated[
+    Array,
+    PlainSerializer(lambda values: hashlib.sha256(values.tobytes()).hexdigest()),
+    WithJsonSchema({"type": "array"}),
+]
+
+
 def _portrait() -> Path:
     """The public-domain portrait of Grace Hopper that ships inside matplotlib."""
     spec = importlib.util.find_spec("matplotlib")
@@ -52,7 +60,7 @@ def _portrait() -> Path:
     return Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
 
 
-def read_array(path: Path, shape: tuple[int, ...]) -> Array:
+def read_array(path: Path, shape: tuple[int, ...], whose: str = "the grid has") -> Array:
     """Read a real array of a given shape from a ``.npy`` file, as float64.
 
     Raises
@@ -67,7 +75,7 @@ def read_array(path: Path, shape: tuple[int, ...]) -> Array:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise ValueError(f"'{path.name}' does not hold one array of real numbers")
     if array.shape != shape:
-        raise ValueError(f"'{path.name}' has shape {array.shape}, the grid has {shape}")
+        raise ValueError(f"'{path.name}' has shape {array.shape}, {whose} {shape}")
     values = np.array(array, dtype=float)
     if not np.all(np.isfinite(values)):
         raise ValueError(f"'{path.name}' holds NaN or infinite numbers")

@@ -21,7 +21,7 @@ from diffusim.block import Array, Invalid
 
 LONGEST, DEEPEST, MOST_NODES = 500, 40, 200
 
-VARIABLES = ("x", "y", "t", "r")
+VARIABLES = ("x", "y", "z", "t", "r")
 CONSTANTS = {"pi": np.pi, "e": np.e}
 
 # Each with the number of its arguments.
@@ -53,7 +53,7 @@ _TOKEN = re.compile(
 
 
 class Formula:
-    """A formula of x, y, t and r that was checked once and can be worked out on arrays.
+    """A formula of x, y, z, t and r that was checked once and can be worked out on arrays.
 
     Numbers, ``+ - * / %``, powers as ``^`` or ``**``, parentheses, one comparison at a time (one
     where it holds, zero elsewhere), the constants pi and e, and the functions abs, sign, floor,
@@ -101,7 +101,7 @@ class Formula:
         Parameters
         ----------
         **names : array
-            Values of x, y, t and r, as far as they exist here.
+            Values of x, y, z, t and r, as far as they exist here.
 
         Returns
         -------

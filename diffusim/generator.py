@@ -1,14 +1,15 @@
-"""The generator L of a linear medium: two numbers on each face, a loss and a source in each cell.
+"""The generator of a linear medium: two numbers on each face, a loss and a source in each cell.
 
 The field obeys ``du/dt = L u + b`` with
 
     (L u + b) = sum over axes of (F_low - F_high) / measure  -  loss u  +  source,
-    F = up u_below - down u_above      on every face.
+    F = up u_below - down u_above      on every face between cells,
+    F = take - give u                  into the grid through an open side.
 
 Without flow ``down is up``. Face arrays keep the smallest shape that broadcasts, (n + 1) along
 their own axis and 1 along every axis where all lines are alike, and are divided by the measure of
 their own axis only. That one shape decides the compiled loop, whether a symbol exists, and the
-memory.
+memory. What goes through the sides, decays or is made is told by `Generator.ledger`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from diffusim.block import Array, Unsupported
+from diffusim.block import Array
+
+if TYPE_CHECKING:
+    from diffusim.loops.tridiagonal import Lines
 
 # Fields of more cells than this do not stay in a processor's cache between sweeps.
 CACHED = 2**21
@@ -35,38 +39,45 @@ class Faces(NamedTuple):
     measure: Array
 
 
-class Coefficients(NamedTuple):
-    """What a compiled loop needs: the name of its shape and the numbers, one pair per axis."""
+class Rim(NamedTuple):
+    """An open side: what comes in per area is take - give u, in the cells beside it."""
 
-    shape: str
-    values: tuple[Array | float, ...]
+    name: str
+    axis: int
+    high: bool
+    give: Array
+    take: Array
 
 
 @dataclass(frozen=True, eq=False)
 class Generator:
-    """Linear generator on a grid; see the module's text for the equation.
+    """Affine generator on a grid; see the module's text for the equation.
 
     Parameters
     ----------
     shape : tuple of int
         Shape of the fields it acts on.
     faces : sequence of Faces
-        One entry per axis; ``up`` and ``down`` in m/s, ``measure`` in m.
+        One entry per axis; ``up`` and ``down`` in m/s, ``measure`` in m. What stands on the rim of
+        an axis that is not joined to itself is zero.
     wrap : tuple of bool
         Whether the first and the last face of an axis are one and the same.
-    loss, source : float or array
+    rims : sequence of Rim
+        Open sides.
+    loss, source : array or None
         Rate at which a cell loses (1/s), and what it gains (field units per s).
     """
 
     shape: tuple[int, ...]
     faces: Sequence[Faces]
     wrap: tuple[bool, ...]
-    loss: float | Array = 0.0
-    source: float | Array = 0.0
+    rims: Sequence[Rim] = ()
+    loss: Array | None = None
+    source: Array | None = None
 
     def linear(self, u: Array) -> Array:
         """Return L u, written plainly; the compiled loops are tested against it."""
-        out = -self.loss * u
+        out: Array = -self.drains * u
         for axis, (up, down, measure) in enumerate(self.faces):
             n = self.shape[axis]
             below = np.take(u, np.arange(-1, n), axis)
@@ -77,12 +88,89 @@ class Generator:
 
     def rate(self, u: Array) -> Array:
         """Return du/dt = L u + b."""
-        return self.linear(u) + self.source
+        return np.asarray(self.linear(u) + self.gains)
+
+    # --- what the cells lose and gain by themselves and through the sides ---------------------
+
+    def _beside(self, values: Array | None, rims: Sequence[tuple[Rim, Array]]) -> Array:
+        """Values of the cells and what sides add in the cells beside them, in the smallest shape."""
+        total = np.zeros((1,) * len(self.shape)) if values is None else values
+        for rim, flux in rims:
+            measure = self.faces[rim.axis].measure
+            beside = np.zeros(measure.shape)
+            end = [-1 if rim.high else 0]
+            index: list[Any] = [slice(None)] * beside.ndim
+            index[rim.axis] = end
+            beside[tuple(index)] = 1.0 / _cells(measure, rim.axis, end)
+            total = total + beside * flux
+        return total
+
+    def _cells_at(self, rim: Rim) -> tuple[slice, ...]:
+        index = [slice(None)] * len(self.shape)
+        index[rim.axis] = slice(-1, None) if rim.high else slice(0, 1)
+        return tuple(index)
+
+    @cached_property
+    def drains(self) -> Array:
+        """Rate in 1/s at which each cell loses by decay and through open sides."""
+        return self._beside(self.loss, [(rim, rim.give) for rim in self.rims if np.any(rim.give)])
+
+    def drains_along(self, axis: int) -> Array:
+        """The part of the drains that belongs to an axis: its own sides, a share of the decay."""
+        own = [(rim, rim.give) for rim in self.rims if rim.axis == axis and np.any(rim.give)]
+        return self._beside(None if self.loss is None else self.loss / len(self.shape), own)
+
+    @cached_property
+    def gains(self) -> Array:
+        """What each cell gains from sources and through the sides, in field units per s."""
+        return self._beside(self.source, [(rim, rim.take) for rim in self.rims if np.any(rim.take)])
+
+    @cached_property
+    def accounts(self) -> tuple[str, ...]:
+        """Names of what the ledger counts: the open sides, then decay and source."""
+        names = [rim.name for rim in self.rims]
+        names += ["decay"] * (self.loss is not None) + ["source"] * (self.source is not None)
+        return tuple(names)
+
+    def ledger(self, integrals: Sequence[Array], duration: float) -> Array:
+        """Return what came in by each account, in field units times volume, negative if it left.
+
+        Parameters
+        ----------
+        integrals : sequence of array
+            The field integrated over the duration as the method did it, for each axis.
+        duration : float
+            In s.
+        """
+        volume = self.volume
+        found = []
+        for rim in self.rims:
+            place = self._cells_at(rim)
+            across = volume[place] / _cells(self.faces[rim.axis].measure, rim.axis,
+                                            place[rim.axis])  # fmt: skip
+            inward = rim.take * duration - rim.give * integrals[rim.axis][place]
+            found.append(float(np.sum(inward * across)))
+        if self.loss is not None:
+            mean = sum(integrals[1:], integrals[0]) / len(integrals)
+            found.append(-float(np.sum(self.loss * mean * volume)))
+        if self.source is not None:
+            found.append(float(np.sum(self.source * volume)) * duration)
+        return np.array(found)
+
+    # --- what is known of it without solving anything ------------------------------------------
+
+    @cached_property
+    def volume(self) -> Array:
+        """Volume of each cell, the product of its measures."""
+        volume = np.ones(self.shape)
+        for _, _, measure in self.faces:
+            volume = volume * measure
+        return volume
 
     @cached_property
     def leaving(self) -> Array:
         """Rate at which each cell gives away its content, |L_ii| in 1/s, in the smallest shape."""
-        leaving = np.asarray(self.loss, dtype=float)
+        leaving = self.drains
         for axis, (up, down, measure) in enumerate(self.faces):
             low = _cells(down, axis, slice(None, -1))
             high = _cells(up, axis, slice(1, None))
@@ -95,10 +183,19 @@ class Generator:
         return float(np.max(self.leaving))
 
     @cached_property
-    def symmetric(self) -> bool:
-        """Whether what flows there flows back as easily: no flow, loss or source."""
-        still = all(np.array_equal(f.up, f.down) for f in self.faces)
-        return still and not np.any(self.loss) and not np.any(self.source)
+    def resting(self) -> bool:
+        """Whether nothing happens at all."""
+        return self.fastest == 0.0 and not np.any(self.gains)
+
+    @cached_property
+    def still(self) -> bool:
+        """Whether nothing flows: what crosses a face comes back across it as easily."""
+        return all(f.down is f.up or np.array_equal(f.up, f.down) for f in self.faces)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can come in or leave."""
+        return not self.accounts
 
     @cached_property
     def separable(self) -> bool:
@@ -112,7 +209,9 @@ class Generator:
 
     def conductance(self, axis: int) -> float | None:
         """The one number of an axis whose inner faces are all alike, else None."""
-        up, _, measure = self.faces[axis]
+        up, down, measure = self.faces[axis]
+        if down is not up:
+            return None
         inner = _cells(up, axis, slice(1, -1))
         rim = _cells(up, axis, [0, -1])
         if inner.size == 0:
@@ -121,45 +220,13 @@ class Generator:
         alike = np.all(inner == number) and np.all(rim == (number if self.wrap[axis] else 0.0))
         return number / float(measure.flat[0]) if alike and np.ptp(measure) == 0.0 else None
 
-    def coefficients(self, scale: float, at_least: str = "numbers") -> Coefficients:
-        """Return the generator times ``scale`` as the smallest set of numbers a loop can take.
-
-        Parameters
-        ----------
-        scale : float
-            A time in s.
-        at_least : {"numbers", "vectors", "fields"}
-            The smallest shape wanted.
-
-        Raises
-        ------
-        Unsupported
-            When there is flow, a loss or a source, which the loops do not carry yet.
-        """
-        if not self.symmetric:
-            raise Unsupported("the loops carry closed media at rest only")
-        numbers = [self.conductance(axis) for axis in range(len(self.shape))]
-        if at_least == "numbers" and None not in numbers:
-            pair = [0.0] * (2 - len(numbers)) + [scale * float(g or 0.0) for g in numbers]
-            return Coefficients("numbers", tuple(pair))
-        full = at_least == "fields" or not self.separable
-        values: list[Array] = [] if len(self.shape) == 2 else [np.zeros((1, 1))] * 2
-        for axis, (up, _, measure) in enumerate(self.faces):
-            for part in (slice(None, -1), slice(1, None)):
-                # In this order the numbers of an even axis are the same to the last bit.
-                values.append(scale * (_cells(up, axis, part) / measure))
-        if full:
-            plane = (1, *self.shape)[-2:]
-            return Coefficients(
-                "fields", tuple(np.array(np.broadcast_to(v, plane), order="C") for v in values)
-            )
-        return Coefficients("vectors", tuple(np.ascontiguousarray(v.ravel()) for v in values))
-
     @cached_property
     def smallest(self) -> str:
-        """The smallest shape of coefficients that tells all: numbers, vectors or fields."""
+        """The smallest shape of coefficients that tells all: numbers, vectors, fields or pairs."""
         if all(self.conductance(axis) is not None for axis in range(len(self.shape))):
             return "numbers"
+        if not self.still:
+            return "pairs"
         return "vectors" if self.separable else "fields"
 
     @property
@@ -170,12 +237,85 @@ class Generator:
     @property
     def cost(self) -> float:
         """Seconds per cell of one application of L, as measured on one 3.7 GHz core."""
-        in_cache = {"numbers": 0.3e-9, "vectors": 0.35e-9, "fields": 0.6e-9}[self.smallest]
-        return in_cache if math.prod(self.shape) <= CACHED else 4.0 * in_cache
+        in_cache = {"numbers": 0.3e-9, "vectors": 0.35e-9, "fields": 0.5e-9, "pairs": 0.8e-9}
+        own = in_cache[self.smallest] + 0.2e-9 * (not self.closed)
+        return own if math.prod(self.shape) <= CACHED else 4.0 * own
+
+    def moves(self) -> list[Array]:
+        """Rate in 1/s at which each cell gives to its lower and upper neighbour, axis by axis."""
+        found = []
+        for axis, (up, down, measure) in enumerate(self.faces):
+            for faces, part in ((down, slice(None, -1)), (up, slice(1, None))):
+                found.append(np.broadcast_to(_cells(faces, axis, part) / measure, self.shape))
+        return found
+
+    # --- compiled ------------------------------------------------------------------------------
+
+    def coefficients(self, scale: float) -> tuple[Any, ...]:
+        """Return the generator times ``scale`` as compiled sweeps take it.
+
+        Parameters
+        ----------
+        scale : float
+            A time in s.
+
+        Returns
+        -------
+        tuple
+            up0, down0, up1, down1, inverse0, inverse1: numbers, vectors over faces, or fields of
+            faces, and the inverse of the cells' measures where these differ.
+        """
+        numbers = [self.conductance(axis) for axis in range(len(self.shape))]
+        if None not in numbers:
+            pair = [0.0] * (2 - len(numbers)) + [scale * float(g or 0.0) for g in numbers]
+            return pair[0], None, pair[1], None, None, None
+        given: list[Any] = []
+        inverses: list[Any] = []
+        if len(self.shape) == 1:
+            # Faces of the one row that a loop sees, which nothing crosses.
+            none = np.zeros(2 if self.separable else (2, *self.shape))
+            given, inverses = [none, None if self.still else none], [None]
+        for axis, (up, down, measure) in enumerate(self.faces):
+            even = np.ptp(measure) == 0.0
+            # In this order the numbers of an even axis are the same to the last bit.
+            own = [scale * (f / float(measure.flat[0]) if even else f) for f in (up, down)]
+            shape = tuple(n + (k == axis) for k, n in enumerate(self.shape))
+            if self.separable:
+                own = [np.ascontiguousarray(f.ravel()) for f in own]
+            else:
+                own = [np.array(np.broadcast_to(f, shape)).reshape((1, *shape)[-2:]) for f in own]
+            given += [own[0], None if self.still else own[1]]
+            inverses.append(None if even else np.ascontiguousarray(1.0 / measure.ravel()))
+        return (*given, *inverses)
 
     def sweep(self, scale: float) -> Sweep:
         """Return the compiled loops that apply A = scale L, with their coefficients made."""
         return Sweep(self, scale)
+
+    def lines(self, axis: int, scale: float) -> Lines:
+        """Return compiled solves of (1 - scale L_k) d = r along one axis.
+
+        L_k holds the faces and sides across the axis, and its share of the decay.
+        """
+        from diffusim.loops.tridiagonal import Lines
+
+        up, down, measure = self.faces[axis]
+        part = scale / measure
+        low = -part * _cells(up, axis, slice(None, -1))
+        high = -part * _cells(down, axis, slice(1, None))
+        diagonal = 1.0 + scale * self.drains_along(axis)
+        diagonal = diagonal + part * (
+            _cells(down, axis, slice(None, -1)) + _cells(up, axis, slice(1, None))
+        )
+        alike = all(n == 1 for k, n in enumerate(diagonal.shape) if k != axis)
+        arrays = []
+        for values in (low, diagonal, high):
+            if alike:
+                arrays.append(np.array(np.broadcast_to(values, diagonal.shape)).ravel())
+            else:
+                arrays.append(plane(np.array(np.broadcast_to(values, self.shape))))
+        low, diagonal, high = arrays
+        return Lines(low, diagonal, high, axis + 2 - len(self.shape), self.wrap[axis])
 
 
 class Sweep:
@@ -184,7 +324,7 @@ class Sweep:
     Parameters
     ----------
     generator : Generator
-        A closed medium at rest.
+        Any.
     scale : float
         A time in s.
     """
@@ -192,21 +332,59 @@ class Sweep:
     def __init__(self, generator: Generator, scale: float) -> None:
         from diffusim.loops import sweeps
 
-        shape, self._values = generator.coefficients(scale)
-        self._step = getattr(sweeps, f"step_{shape}")
-        self._expand = getattr(sweeps, f"expand_{shape}")
+        # Its arguments follow from what the generator has, which types cannot tell.
+        self._loops: Any = sweeps
         self._wrap = generator.plane_wrap
+        self._faces = generator.coefficients(scale)
+        self._shape = generator.shape
+        self._loss = self._field(scale, generator.drains)
+        self._source = self._field(scale, generator.gains)
+        self._generator, self._scale = generator, scale
 
-    def step(self, u: Array, work: Array, count: int) -> None:
-        """Advance ``u`` in place by ``count`` times u <- u + A u; ``work`` is room for one more."""
-        self._step(plane(u), plane(work), count, *self._values, *self._wrap)
+    @cached_property
+    def _losses(self) -> list[Array | None]:
+        own = [self._field(self._scale, self._generator.drains_along(axis))
+               for axis in range(len(self._shape))]  # fmt: skip
+        return own if len(own) == 2 else [None, *own]
+
+    def _field(self, scale: float, values: Array) -> Array | None:
+        if not np.any(values):
+            return None
+        return plane(np.array(np.broadcast_to(scale * values, self._shape)))
+
+    def step(self, u: Array, work: Array, count: int, total: Array | None = None) -> None:
+        """Advance ``u`` in place by ``count`` times u <- u + A u + b, adding up what u was."""
+        self._loops.step(plane(u), plane(work), None if total is None else plane(total), count,
+                         *self._faces, self._loss, self._source, *self._wrap)  # fmt: skip
 
     def expand(
-        self, older: Array, newer: Array, total: Array, weights: Array, b: float, c: float
+        self,
+        older: Array,
+        newer: Array,
+        result: Array,
+        growth: Array,
+        memory: Array,
+        weights: Array,
+        shares: Array,
+        total: Array | None = None,
     ) -> None:
-        """Add weighted terms next = A newer + b newer + c older, advancing all three in place."""
-        three = (plane(v) for v in (older, newer, total))
-        self._expand(*three, weights, *self._values, b, c, *self._wrap)
+        """Add weighted changes of a three-term recurrence, see `diffusim.loops.sweeps.expand`."""
+        three = [plane(v) for v in (older, newer, result)]
+        self._loops.expand(*three, None if total is None else plane(total), growth, memory,
+                           weights, shares, *self._faces, self._loss, self._source,
+                           *self._wrap)  # fmt: skip
+
+    def rate(self, out: Array, u: Array) -> None:
+        """Write A u + b into ``out``."""
+        self._loops.rate(plane(out), plane(u), *self._faces, self._loss, self._source,
+                         *self._wrap)  # fmt: skip
+
+    def correct(
+        self, u: Array, change: Array, first: Array, second: Array
+    ) -> None:
+        """Add a split implicit step in flux form, see `diffusim.loops.sweeps.correct`."""
+        fields = [plane(v) for v in (u, change, first, second)]
+        self._loops.correct(*fields, *self._faces, *self._losses, *self._wrap)
 
 
 def plane(u: Array) -> Array:

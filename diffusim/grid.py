@@ -1,87 +1,106 @@
-"""The grid: a box of cells, its measures, and what its rim does."""
+"""The grid: a box of cells or shells, their measures, and what the sides do."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    WithJsonSchema,
+    field_serializer,
+)
 
-from diffusim.block import Array, Block, Integer, Metres, listed
+from diffusim.block import Array, Block, Integer, Invalid, Metres, listed
+from diffusim.edges import Edge, at_time, edge
 
 Cells = Annotated[Integer, Field(ge=1, le=16384)]
 Length = Annotated[Metres, Field(gt=1e-12, lt=1e12)]
 LARGEST = 2**28
 
-
-class Edge(Block):
-    """What one side of the grid does: nothing crosses it, or it is joined to the opposite side."""
-
-    kind: Literal["no-flux", "periodic"] = "no-flux"
-
+Geometry = Literal["box", "cylindrical", "spherical"]
+NAMES: dict[str, str] = {"box": "xy", "cylindrical": "rz", "spherical": "r"}
+SIDES: dict[str, tuple[str, str]] = {
+    "x": ("left", "right"), "y": ("bottom", "top"), "r": ("inner", "outer"), "z": ("bottom", "top")
+}  # fmt: skip
+EVERY_AXIS = "xyrz"
 
 Sides = tuple[tuple[Edge, Edge], ...]
+_BY_NAME = TypeAdapter(dict[str, Annotated[Edge, BeforeValidator(edge)]])
 
 
 def _sides(value: Any, info: ValidationInfo) -> Any:
     """Bring every way to write edges into one pair of sides per axis."""
-    axes = Grid.names[: len(info.data.get("shape", "xy"))]
+    if {"shape", "geometry"} - set(info.data):
+        return ()  # what is wrong with these is told already
+    axes = NAMES[info.data["geometry"]][: len(info.data["shape"])]
     if isinstance(value, str):
-        value = dict.fromkeys(axes, value)
+        value = dict.fromkeys([a for a in axes if a != "r" or value != "periodic"], value)
     if isinstance(value, Mapping):
-        unknown = sorted(set(value) - set(axes))
-        if unknown:
-            raise ValueError(f"there is no axis '{unknown[0]}'; this grid has {', '.join(axes)}")
-        value = tuple((value.get(axis, "no-flux"),) * 2 for axis in axes)
+        known = [*axes, *(side for axis in axes for side in SIDES[axis])]
+        if unknown := [name for name in value if name not in known]:
+            what = "axis" if str(unknown[0]) in [*EVERY_AXIS] else "axis or side"
+            raise ValueError(
+                f"there is no {what} '{unknown[0]}'; this grid has {', '.join(known)}"
+            )
+        found = _BY_NAME.validate_python(dict(value))
+        value = [
+            [found.get(side, found.get(axis, Edge())) for side in SIDES[axis]] for axis in axes
+        ]
     if not isinstance(value, tuple | list):
-        raise ValueError("expected no-flux, periodic or a mapping from axis to one of them")
-    sides = tuple(tuple(_edge(side) for side in pair) for pair in value)
+        raise ValueError("expected no-flux, periodic or a mapping from axis or side to an edge")
+    sides = tuple(tuple(side if isinstance(side, Edge) else Edge.model_validate(edge(side))
+                        for side in pair) for pair in value)  # fmt: skip
     if [len(pair) for pair in sides] != [2] * len(axes):
         raise ValueError("expected one pair of edges for each axis")
-    if any(len({side.kind for side in pair} & {"periodic", "no-flux"}) > 1 for pair in sides):
-        raise ValueError("an axis is periodic at both ends or at none")
+    for axis, pair in zip(axes, sides, strict=True):
+        if len({side.kind == "periodic" for side in pair}) > 1:
+            raise ValueError("an axis is periodic at both ends or at none")
+        if axis == "r" and pair[0].kind == "periodic":
+            raise ValueError("the axis r cannot be periodic")
     return sides
 
 
-def _edge(side: Any) -> Edge:
-    if isinstance(side, Edge):
-        return side
-    if side not in ("no-flux", "periodic"):
-        raise ValueError(f"expected no-flux or periodic, found '{side}'")
-    return Edge(kind=side)
-
-
-def _written(sides: Sides) -> dict[str, str]:
-    return {axis: pair[0].kind for axis, pair in zip(Grid.names, sides, strict=False)}
-
-
-_EDGE_WORDS = {"enum": ["no-flux", "periodic"]}
+_SIDE = {"anyOf": [{"enum": ["no-flux", "periodic"]}, {"type": "object"}]}
 Edges = Annotated[
     Sides,
     BeforeValidator(_sides),
-    PlainSerializer(_written),
     WithJsonSchema(
-        {"anyOf": [_EDGE_WORDS, {"type": "object", "additionalProperties": _EDGE_WORDS}]}
+        {
+            "anyOf": [
+                {"enum": ["no-flux", "periodic"]},
+                {"type": "object", "additionalProperties": _SIDE},
+            ]
+        }
     ),
 ]
 
 
 class Grid(Block):
-    """A box of cells in one or two dimensions.
+    """A box of cells in one or two dimensions, or rings and shells round an axis or a point.
 
-    Cell ``i`` of axis ``k`` reaches from ``i h`` to ``(i + 1) h`` with ``h = size[k] / shape[k]``;
-    fields are arrays ``u[x, y]`` of the cells' mean values.
+    Cell ``i`` of axis ``k`` reaches from ``i h`` to ``(i + 1) h`` with ``h = size[k] / shape[k]``,
+    counted from ``inner`` on the axis r; fields are arrays ``u[x, y]``, ``u[r, z]`` or ``u[r]`` of
+    the cells' mean values.
 
     Parameters
     ----------
     shape : tuple of int
         Number of cells along each axis.
     size : tuple of float
-        Length of each axis in m.
+        Length of each axis in m; along r from the inner to the outer radius.
+    geometry : {"box", "cylindrical", "spherical"}
+        Whether the axes are x, y; r, z; or r.
+    inner : float
+        Radius in m at which a radial grid begins.
     edges : str or mapping
-        ``no-flux``, ``periodic``, or a mapping from axis name to one of them.
+        ``no-flux``, ``periodic``, or a mapping from the name of an axis or a side (left, right,
+        bottom, top, inner, outer) to one of them or to what an `Edge` takes.
 
     Raises
     ------
@@ -89,10 +108,10 @@ class Grid(Block):
         When a key is missing, unknown or out of range.
     """
 
-    names: ClassVar[str] = "xy"
-
+    geometry: Geometry = "box"
     shape: Annotated[tuple[Cells, ...], Field(min_length=1, max_length=2), listed]
     size: Annotated[tuple[Length, ...], Field(min_length=1, max_length=2), listed]
+    inner: Annotated[Metres, Field(ge=0, lt=1e12)] = 0.0
     edges: Edges = Field(default="no-flux", validate_default=True)
 
     def model_post_init(self, _context: Any) -> None:
@@ -104,6 +123,40 @@ class Grid(Block):
             )
         if self.cells > LARGEST:
             raise ValueError(f"{self.cells} cells are more than the {LARGEST} that can be handled")
+        if len(self.shape) > len(NAMES[self.geometry]):
+            raise ValueError("a spherical grid has one axis, r")
+        if self.inner and not self.radial:
+            raise Invalid("only a cylindrical or spherical grid has an inner radius", "inner")
+        if self.radial and self.inner == 0.0 and self.edges[0][0].kind != "no-flux":
+            raise Invalid("the inner side has no area at radius 0; give 'inner' a radius", "edges")
+        for name, axis, side in self.named_sides:
+            try:
+                for time in (0.0, *side.events()):
+                    self.outside(axis, side, time)
+            except Invalid as problem:
+                raise Invalid(f"{name}: {problem.message}", "edges") from None
+
+    @field_serializer("edges")
+    def _written(self, sides: Sides) -> Any:
+        """Edges as they are written in a scenario."""
+        return {name: side.written() for name, pair in zip(self.names, sides, strict=True)
+                for name, side in _shortest(name, pair)}  # fmt: skip
+
+    @property
+    def names(self) -> str:
+        """The names of the axes, a letter each."""
+        return NAMES[self.geometry][: len(self.shape)]
+
+    @property
+    def radial(self) -> bool:
+        """Whether the first axis is a radius."""
+        return self.geometry != "box"
+
+    @property
+    def named_sides(self) -> list[tuple[str, int, Edge]]:
+        """Name, axis and edge of every side, low and high of each axis in turn."""
+        return [(name, axis, side) for axis, pair in enumerate(self.edges)
+                for name, side in zip(SIDES[self.names[axis]], pair, strict=True)]  # fmt: skip
 
     @property
     def cells(self) -> int:
@@ -133,10 +186,9 @@ class Grid(Block):
         ValueError
             When the grid has no such axis.
         """
-        known = self.names[: len(self.shape)]
-        if name not in list(known):
-            raise ValueError(f"there is no axis '{name}'; this grid has {', '.join(known)}")
-        return known.index(name)
+        if name not in list(self.names):
+            raise ValueError(f"there is no axis '{name}'; this grid has {', '.join(self.names)}")
+        return self.names.index(name)
 
     def along(self, axis: int, values: Array) -> Array:
         """Shape a vector along one axis so that it broadcasts against fields."""
@@ -144,27 +196,69 @@ class Grid(Block):
         shape[axis] = -1
         return values.reshape(shape)
 
+    def origin(self, axis: int) -> float:
+        """Where an axis begins, in m."""
+        return self.inner if axis == 0 else 0.0
+
     def centres(self, axis: int) -> Array:
         """Cell centres along an axis in m, shape (n,)."""
-        return (np.arange(self.shape[axis]) + 0.5) * self.spacing[axis]
+        return (np.arange(self.shape[axis]) + 0.5) * self.spacing[axis] + self.origin(axis)
 
     def faces(self, axis: int) -> Array:
         """Faces along an axis in m, both rims included, shape (n + 1,)."""
-        return np.arange(self.shape[axis] + 1) * self.spacing[axis]
+        return np.arange(self.shape[axis] + 1) * self.spacing[axis] + self.origin(axis)
+
+    def places(self, *but: int) -> dict[str, Array]:
+        """Cell centres by the name of their axis, shaped to broadcast; some axes left out."""
+        return {name: self.along(axis, self.centres(axis))
+                for axis, name in enumerate(self.names) if axis not in but}  # fmt: skip
 
     def area(self, axis: int) -> Array:
-        """Area of the faces across an axis, per unit of the other axes, shape (n + 1,)."""
-        return np.ones(self.shape[axis] + 1)
+        """Area of the faces across an axis, per unit of the other axes, shape (n + 1,).
+
+        One in a box and along z; across r it is 2 pi r, or 4 pi r^2 in a sphere.
+        """
+        r = self.faces(axis)
+        if axis > 0 or not self.radial:
+            return np.ones(r.size)
+        return 2.0 * np.pi * r if self.geometry == "cylindrical" else 4.0 * np.pi * r**2
 
     def measure(self, axis: int) -> Array:
-        """Measure of the cells along their own axis, shape (n,): their length in a box."""
-        return np.full(self.shape[axis], self.spacing[axis])
+        """Measure of the cells along their own axis, shape (n,).
+
+        Their length in a box and along z; of rings pi (r2^2 - r1^2), of shells
+        4/3 pi (r2^3 - r1^3).
+        """
+        h = self.spacing[axis]
+        if axis > 0 or not self.radial:
+            return np.full(self.shape[axis], h)
+        middle = self.centres(axis)
+        if self.geometry == "cylindrical":
+            return 2.0 * np.pi * middle * h
+        return 4.0 * np.pi * h * (middle**2 + h**2 / 12.0)
 
     @property
-    def volume(self) -> float:
-        """Volume of a cell: the product of its measures, m in one dimension, m^2 in two."""
-        return math.prod(self.spacing)
+    def volume(self) -> float | Array:
+        """Volume of the cells, the product of their measures: one number, or along r an array."""
+        if not self.radial:
+            return math.prod(self.spacing)
+        return self.along(0, self.measure(0)) * math.prod(self.spacing[1:])
 
     def total(self, field: Array) -> float:
         """Integral of a field over the grid: what is conserved in a closed medium."""
-        return float(np.sum(field) * self.volume)
+        return float(np.sum(field * self.volume))
+
+    def outside(self, axis: int, side: Edge, time: float) -> Array:
+        """The value outside a side, or the flux through it, shaped to broadcast along it.
+
+        Raises
+        ------
+        Invalid
+            When a formula has a variable that no side across this axis has.
+        """
+        values = at_time(side.table, time, **self.places(axis))
+        return values.reshape([1] * len(self.shape)) if values.ndim == 0 else values
+
+
+def _shortest(name: str, pair: tuple[Edge, Edge]) -> list[tuple[str, Edge]]:
+    return [(name, pair[0])] if pair[0] == pair[1] else [*zip(SIDES[name], pair, strict=True)]

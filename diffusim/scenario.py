@@ -26,7 +26,7 @@ from diffusim.block import (
     Unsupported,
     listed,
 )
-from diffusim.grid import Grid
+from diffusim.grid import EVERY_AXIS, Grid
 from diffusim.initial import Initial
 from diffusim.methods import Method
 from diffusim.propagators import Propagator
@@ -46,7 +46,7 @@ class Substance(Block):
 
     @model_validator(mode="after")
     def _no_axis(self) -> Self:
-        if self.name in ("x", "y", "time", "counts"):
+        if self.name in (*EVERY_AXIS, "time", "counts", "accounts"):
             raise ValueError(
                 f"'{self.name}' means something else in the result; choose another name"
             )
@@ -107,7 +107,7 @@ class Expected(Block):
 
 def _misnamed(label: str, *path: str | int) -> Iterator[Invalid]:
     """A label names a folder of frames, and a group beside the axes in the result."""
-    if label in (*Grid.names, *(f"{name}_faces" for name in Grid.names), "time"):
+    if label in (*EVERY_AXIS, *(f"{name}_faces" for name in EVERY_AXIS), "time"):
         yield Invalid(f"'{label}' means something else in the result; choose another label", *path)
     try:
         safe_name(label, "The label")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from diffusim.methods import Method
 from diffusim.methods.chebyshev import exponential_weights
 from diffusim.methods.ftcs import Ftcs
 from diffusim.methods.walkers import Walkers, poisson_tail
-from diffusim.propagators.walls import CellWalls, Timed, Wall, closures
+from diffusim.medium.walls import CellWalls, Wall, resistances
 from diffusim.segment import cut, random_key
 from diffusim.testing import Problem, oracle_matrix, problems
 
@@ -154,7 +155,7 @@ def test_a_grid_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_wall_is_closed_until_it_opens_and_from_when_it_closes(
     opens: float | None, closes: float | None, closed_at: set[int]
 ) -> None:
-    timed = Timed(opens=opens, closes=closes)
+    timed = Wall(axis="x", at=0.0, opens=opens, closes=closes)
     assert {t for t in range(5) if timed.closed(float(t))} == closed_at
 
 
@@ -168,35 +169,33 @@ def test_the_generator_is_the_oracle_s_matrix(problem: Problem, tmp_path: Path) 
         wanted = oracle_matrix(problem, time)
         assert np.allclose(columns, wanted, rtol=1e-13, atol=1e-14 * np.max(np.abs(wanted)))
         assert generator.fastest == pytest.approx(float(-np.min(np.diag(wanted))), rel=1e-13, abs=0)
-        assert generator.symmetric
+        assert generator.still
+        assert generator.closed
 
 
 @pytest.mark.parametrize("problem", problems(), ids=lambda problem: problem.name)
-def test_coefficients_of_every_shape_are_the_same_generator(
-    problem: Problem, tmp_path: Path
-) -> None:
-    grid = problem.grid
+def test_the_compiled_sweep_is_the_plain_generator(problem: Problem, tmp_path: Path) -> None:
+    grid, u = problem.grid, problem.field()
     generator = problem.propagator(tmp_path).generator(grid, 0.0)
-    u = plane(problem.field())
-    fields = generator.coefficients(3.0, "fields")
-    assert fields.shape == "fields"
-    low0, high0, low1, high1 = fields.values
-    first, second = generator.plane_wrap
-    below = np.roll(u, 1, 0) if first else np.concatenate([u[:1], u[:-1]])
-    above = np.roll(u, -1, 0) if first else np.concatenate([u[1:], u[-1:]])
-    left = np.roll(u, 1, 1) if second else np.concatenate([u[:, :1], u[:, :-1]], 1)
-    right = np.roll(u, -1, 1) if second else np.concatenate([u[:, 1:], u[:, -1:]], 1)
-    found = low0 * (below - u) + high0 * (above - u) + low1 * (left - u) + high1 * (right - u)
-    wanted = 3.0 * plane(generator.linear(problem.field()))
-    assert np.allclose(found, wanted, rtol=1e-12, atol=1e-13 * np.max(np.abs(fields.values)))
-    smallest = generator.coefficients(3.0)
-    if smallest.shape == "vectors":
-        shapes = [(-1, 1), (-1, 1), (1, -1), (1, -1)]
-        for vector, shape, field in zip(smallest.values, shapes, fields.values, strict=True):
-            assert np.array_equal(np.broadcast_to(vector.reshape(shape), field.shape), field)
-    if smallest.shape == "numbers":
-        for number, field in zip(np.repeat(smallest.values, 2), fields.values, strict=True):
-            assert set(np.unique(field)) <= {0.0, number}
+    out = np.empty(grid.shape)
+    generator.sweep(3.0).rate(out, u)
+    wanted = 3.0 * generator.rate(u)
+    assert np.allclose(out, wanted, rtol=1e-12, atol=1e-13 * 3.0 * generator.fastest * np.max(u))
+
+
+@pytest.mark.parametrize("problem", problems(), ids=lambda problem: problem.name)
+def test_lines_solve_their_part_of_the_generator(problem: Problem, tmp_path: Path) -> None:
+    """(1 - h L_k) d = r is solved, L_k being the generator with the faces of one axis only."""
+    grid, r = problem.grid, problem.field()
+    generator: Generator = problem.propagator(tmp_path).generator(grid, 0.0)
+    h = 700.0
+    for axis in grid.axes:
+        faces = [f if k == axis else f._replace(up=0.0 * f.up, down=0.0 * f.up)
+                 for k, f in enumerate(generator.faces)]  # fmt: skip
+        part = replace(generator, faces=faces)
+        solved = r.copy()
+        generator.lines(axis, h).solve(plane(solved))
+        assert np.allclose(solved - h * part.linear(solved), r, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +207,9 @@ def test_coefficients_of_every_shape_are_the_same_generator(
 def test_coefficients_come_in_the_smallest_shape(name: str, shape: str, tmp_path: Path) -> None:
     problem = next(problem for problem in problems() if problem.name == name)
     generator: Generator = problem.propagator(tmp_path).generator(problem.grid, 0.0)
-    assert generator.coefficients(1.0).shape == shape
+    assert generator.smallest == shape
+    up = generator.coefficients(1.0)[2]
+    assert np.ndim(up) == {"numbers": 0, "vectors": 1, "fields": 2}[shape]
 
 
 def test_two_layers_have_the_steady_state_of_resistances_in_series() -> None:
@@ -248,8 +249,8 @@ def test_a_wall_off_the_faces_or_the_grid_is_refused_with_the_nearest() -> None:
 
 def test_a_span_over_the_whole_grid_is_a_full_wall() -> None:
     grid = box(6, 5)
-    spanned = closures([Wall(axis="x", at=2e-3, span=(0.0, 5e-3))], grid, 0.0)
-    full = closures([Wall(axis="x", at=2e-3)], grid, 0.0)
+    spanned = resistances([Wall(axis="x", at=2e-3, span=(0.0, 5e-3))], grid, 0.0)
+    full = resistances([Wall(axis="x", at=2e-3)], grid, 0.0)
     assert all(
         np.array_equal(a, b) and a.shape == b.shape for a, b in zip(spanned, full, strict=True)
     )

@@ -9,24 +9,13 @@ import numpy as np
 import pytest
 import twins
 from scipy import special
-from twins import ALPHA, KEY, WRAPS, closed_faces, p_of_chi_square
+from twins import ALPHA, KEY, WRAPS, p_of_chi_square
 
 from diffusim.loops import random, sweeps
 
 SHAPES = [(1, 1), (1, 2), (2, 1), (1, 7), (5, 1), (2, 2), (3, 5), (8, 8), (7, 13)]
-VARIANTS = ("numbers", "vectors", "fields")
-
-
-def coefficients(shape, variant, dtype=np.float64, seed=3):
-    """Return coefficients as a loop takes them, and as four that broadcast with the field."""
-    rng, (n0, n1) = np.random.default_rng(seed), shape
-    if variant == "numbers":
-        return (0.21, 0.17), [dtype(0.21)] * 2 + [dtype(0.17)] * 2
-    if variant == "vectors":
-        faces = [rng.random(n).astype(dtype) / 4 for n in (n0, n0, n1, n1)]
-        return faces, [faces[0][:, None], faces[1][:, None], faces[2], faces[3]]
-    faces = [rng.random(shape).astype(dtype) / 4 for _ in range(4)]
-    return faces, faces
+STILL = ("numbers", "vectors", "fields")
+MEDIA = (*STILL, "flow fields", "flow vectors", "numbers open", "fields open", "flow fields open")
 
 
 def field(shape, dtype=np.float64, seed=1):
@@ -35,127 +24,226 @@ def field(shape, dtype=np.float64, seed=1):
     return np.ascontiguousarray(u if np.iscomplexobj(dtype(0)) else u.real).astype(dtype)
 
 
-def stepped(variant, u, count, given, wraps):
+def stepped(u, count, medium, total=None):
     u = np.ascontiguousarray(u).copy()
-    getattr(sweeps, f"step_{variant}")(u, np.full_like(u, np.nan), count, *given, *wraps)
+    sweeps.step(u, np.full_like(u, np.nan), total, count, *medium)
     return u
+
+
+def contiguous(medium):
+    arrays = [np.ascontiguousarray(v) if isinstance(v, np.ndarray) else v for v in medium]
+    return twins.Medium(*arrays)
 
 
 # sweeps
 
 
 @pytest.mark.interpreted
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_steps_are_their_twin_to_the_last_bit(variant):
+@pytest.mark.parametrize("kind", MEDIA)
+def test_steps_are_their_twin_to_the_last_bit(kind):
     for shape, wraps, count in itertools.product(SHAPES, WRAPS, (0, 1, 2, 5)):
-        given, faces = coefficients(shape, variant)
-        u = field(shape)
-        np.testing.assert_array_equal(
-            stepped(variant, u, count, given, wraps), twins.step(u, count, faces, wraps)
-        )
+        medium, u = twins.medium(shape, kind, wraps), field(shape)
+        total = field(shape, seed=2) if "open" in kind else None
+        expected = twins.step(u, 0.0 if total is None else total, count, medium)
+        np.testing.assert_array_equal(stepped(u, count, medium, total), expected[0])
+        if total is not None:
+            np.testing.assert_array_equal(total, expected[1])
 
 
 @pytest.mark.interpreted
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_series_are_their_twin_to_the_last_bit_and_go_on_where_they_stopped(variant):
-    weights = np.array([0.5, -0.3, 0.2, 0.1, 0.05])
+@pytest.mark.parametrize("kind", MEDIA)
+def test_series_are_their_twin_to_the_last_bit_and_go_on_where_they_stopped(kind):
+    factors = np.random.default_rng(4).normal(size=(4, 5))
     for shape, wraps in itertools.product(SHAPES, WRAPS):
-        given, faces = coefficients(shape, variant)
-        start = [field(shape, seed=seed) for seed in (1, 2, 3)]
-        expected = twins.expand(*start, weights, faces, 1.9, -0.9, wraps)
+        medium = twins.medium(shape, kind, wraps)
+        start = [field(shape, seed=seed) for seed in (1, 2, 3, 4)]
+        expected = twins.expand(*start, factors, medium)
         for slices in ([5], [2, 5], [0, 1, 4, 5]):
             terms = [u.copy() for u in start]
-            for part in np.split(weights, slices):
-                expand = getattr(sweeps, f"expand_{variant}")
-                expand(*terms, part, *given, 1.9, -0.9, *wraps)
-            np.testing.assert_array_equal(terms, expected)
+            given = terms if "open" in kind else [*terms[:3], None]
+            for part in np.split(factors, slices, axis=1):
+                sweeps.expand(*given, *part, *medium)
+            for term, twin in zip(terms, expected, strict=True):
+                if any(term is one for one in given):
+                    np.testing.assert_array_equal(term, twin)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_steps_in_single_precision_are_their_twin_to_the_last_bit(variant):
-    given, faces = coefficients((7, 13), variant, np.float32)
-    u = field((7, 13), np.float32)
-    result = stepped(variant, u, 5, given, (False, True))
-    assert result.dtype == np.float32
-    np.testing.assert_array_equal(result, twins.step(u, 5, faces, (False, True)))
+@pytest.mark.interpreted
+@pytest.mark.parametrize("kind", ["fields", "flow fields open"])
+def test_rates_and_closings_are_their_twins_to_the_last_bit(kind):
+    for shape, wraps in itertools.product(SHAPES, WRAPS):
+        medium = twins.medium(shape, kind, wraps)
+        u, change, first, second = (field(shape, seed=seed) for seed in (1, 2, 3, 4))
+        out, expected = np.full_like(u, np.nan), twins.correct(u, change, first, second, medium)
+        sweeps.rate(out, u, *medium)
+        np.testing.assert_array_equal(out, twins.rate(u, medium))
+        sweeps.correct(u, change, first, second, *medium)
+        np.testing.assert_array_equal(u, expected)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "flow numbers", "flow fields open"])
+def test_steps_in_single_precision_are_their_twin_to_the_last_bit(kind):
+    u, total = field((7, 13), np.float32), np.zeros((7, 13), np.float32)
+    medium = twins.medium((7, 13), kind, (False, True), np.float32)
+    expected = twins.step(u, total, 5, medium)
+    result = stepped(u, 5, medium, total)
+    assert result.dtype == expected[0].dtype == np.float32
+    np.testing.assert_array_equal((result, total), expected)
+
+
+def test_series_in_single_precision_are_their_twin_to_the_last_bit():
+    medium = twins.medium((7, 13), "numbers", (False, True), np.float32)
+    start = [field((7, 13), np.float32, seed) for seed in (1, 2, 3, 4)]
+    factors = np.random.default_rng(4).normal(size=(4, 5))
+    expected = twins.expand(*start, factors.astype(np.float32), medium)
+    sweeps.expand(*start, *factors, *medium)
+    np.testing.assert_array_equal(start, expected)
 
 
 @pytest.mark.interpreted
 def test_real_and_imaginary_part_of_a_complex_field_step_by_themselves():
-    given, _ = coefficients((8, 8), "fields")
-    u = field((8, 8), np.complex128)
-    result = stepped("fields", u, 4, given, (True, False))
-    np.testing.assert_array_equal(result.real, stepped("fields", u.real, 4, given, (True, False)))
-    np.testing.assert_array_equal(result.imag, stepped("fields", u.imag, 4, given, (True, False)))
+    medium, u = twins.medium((8, 8), "flow fields", (True, False)), field((8, 8), np.complex128)
+    result = stepped(u, 4, medium)
+    np.testing.assert_array_equal(result.real, stepped(u.real, 4, medium))
+    np.testing.assert_array_equal(result.imag, stepped(u.imag, 4, medium))
 
 
 @pytest.mark.interpreted
 def test_a_series_of_real_terms_takes_complex_weights():
-    weights = np.array([0.5, 0.2j, 0.1 - 0.3j])
+    growth, memory, weights = [1.0, 2.0, 2.0], [0.0, 1.0, 1.0], [0.5, 0.2j, 0.1 - 0.3j]
+    factors = [np.array(v) for v in (growth, memory, weights, growth)]
     start = [field((8, 8)), field((8, 8), seed=2), field((8, 8), np.complex128)]
-    expected = twins.expand(*start, weights, [0.2] * 4, 2.0, -1.0, (True, True))
-    sweeps.expand_numbers(*start, weights, 0.2, 0.2, 2.0, -1.0, True, True)
+    medium = twins.medium((8, 8), "numbers", (True, True))
+    expected = twins.expand(*start, 0.0, factors, medium)
+    sweeps.expand(*start, None, *factors, *medium)
     np.testing.assert_allclose(start[2], expected[2], rtol=1e-13)
 
 
 @pytest.mark.interpreted
+@pytest.mark.parametrize("kind", ["fields", "flow fields", "flow fields open"])
 @pytest.mark.parametrize("wraps", WRAPS)
-def test_steps_are_powers_of_the_matrix_of_their_fluxes(wraps):
+def test_steps_are_powers_of_the_matrix_of_their_fluxes(kind, wraps):
     for shape in SHAPES:
-        faces, _ = coefficients(shape, "fields")
-        u = field(shape)
-        a = np.eye(u.size) + twins.matrix(shape, faces, wraps)
-        expected = (np.linalg.matrix_power(a, 6) @ u.ravel()).reshape(shape)
-        np.testing.assert_allclose(stepped("fields", u, 6, faces, wraps), expected, rtol=1e-13)
+        medium, u = twins.medium(shape, kind, wraps), field(shape)
+        a, expected = np.eye(u.size) + twins.dense(shape, medium), u.ravel()
+        for _ in range(6):
+            expected = a @ expected + (0.0 if medium.source is None else medium.source.ravel())
+        total = np.zeros(shape) if "open" in kind else None
+        result = stepped(u, 6, medium, total)
+        np.testing.assert_allclose(result, expected.reshape(shape), rtol=1e-13)
 
 
 @pytest.mark.interpreted
-def test_numbers_vectors_and_fields_of_the_same_values_give_the_same_bits():
-    r0, r1, (n0, n1) = 0.21, 0.17, (7, 13)
-    vectors = np.full(n0, r0), np.full(n0, r0), np.full(n1, r1), np.full(n1, r1)
-    fields = [np.full((n0, n1), r) for r in (r0, r0, r1, r1)]
-    results = [
-        stepped(variant, field((n0, n1)), 9, given, (False, True))
-        for variant, given in zip(VARIANTS, ((r0, r1), vectors, fields), strict=True)
-    ]
-    np.testing.assert_array_equal(results[0], results[1])
-    np.testing.assert_array_equal(results[0], results[2])
+@pytest.mark.parametrize("flow", [False, True])
+def test_numbers_vectors_and_fields_of_the_same_values_give_the_same_bits(flow):
+    shape, results = (7, 13), []
+    numbers = twins.medium(shape, "flow numbers" if flow else "numbers", (False, True))
+    for kind in STILL:
+        medium = twins.medium(shape, f"flow {kind}" if flow else kind)
+        alike = [
+            v if number is None or np.ndim(v) == 0 else np.full_like(v, number)
+            for v, number in zip(medium[:4], numbers[:4], strict=True)
+        ]
+        results.append(stepped(field(shape), 9, (*alike, *numbers[4:])))
+    np.testing.assert_array_equal(results[1:], [results[0]] * 2)
 
 
 @pytest.mark.interpreted
+@pytest.mark.parametrize("kind", ["fields", "flow fields open"])
 @pytest.mark.parametrize("wraps", WRAPS)
-def test_flips_and_transposition_are_exact_symmetries(wraps):
-    u, (low0, high0, low1, high1) = field((7, 13)), closed_faces((7, 13))
-    result = stepped("fields", u, 9, (low0, high0, low1, high1), wraps)
+def test_flips_and_transposition_are_exact_symmetries(kind, wraps):
+    shape = (7, 13)
+    u, m = field(shape), twins.medium(shape, kind, wraps)
+    total = np.zeros(shape) if "open" in kind else None
+    result = stepped(u, 9, m, total)
 
-    def arrays(*faces):
-        return [np.ascontiguousarray(face) for face in faces]
+    def seen(view, up0, down0, up1, down1, inverse0, inverse1, wraps):
+        cells = [v if v is None else view(v) for v in (m.loss, m.source)]
+        faces = [v if v is None else view(v) for v in (up0, down0, up1, down1)]
+        given = contiguous((*faces, inverse0, inverse1, *cells, *wraps))
+        return view(stepped(view(u), 9, given, None if total is None else np.zeros(view(u).shape)))
 
-    upside = arrays(high0[::-1], low0[::-1], low1[::-1], high1[::-1])
-    turned = arrays(low0[:, ::-1], high0[:, ::-1], high1[:, ::-1], low1[:, ::-1])
-    across = arrays(low1.T, high1.T, low0.T, high0.T)
-    np.testing.assert_array_equal(stepped("fields", u[::-1], 9, upside, wraps)[::-1], result)
-    np.testing.assert_array_equal(stepped("fields", u[:, ::-1], 9, turned, wraps)[:, ::-1], result)
-    np.testing.assert_array_equal(stepped("fields", u.T, 9, across, wraps[::-1]).T, result)
+    def reverse(inverse):
+        return inverse if inverse is None else inverse[::-1]
+
+    ways0, ways1 = (m.up0, m.down0), (m.up1, m.down1)
+    back0, back1 = (v if v[1] is None else v[::-1] for v in (ways0, ways1))
+    inverses = m.inverse0, m.inverse1
+    upside = seen(np.flipud, *back0, *ways1, reverse(m.inverse0), m.inverse1, wraps)
+    turned = seen(np.fliplr, *ways0, *back1, m.inverse0, reverse(m.inverse1), wraps)
+    across = seen(np.transpose, *ways1, *ways0, *inverses[::-1], wraps[::-1])
+    for other in (upside, turned, across):
+        np.testing.assert_array_equal(other, result)
 
 
+@pytest.mark.parametrize("kind", ["fields", "flow fields"])
 @pytest.mark.parametrize("wraps", WRAPS)
-def test_salt_is_kept_to_1e_14_over_ten_thousand_steps(wraps):
+def test_salt_is_kept_to_1e_14_over_ten_thousand_steps(kind, wraps):
     u = field((31, 17))
-    result = stepped("fields", u, 10_000, closed_faces((31, 17)), wraps)
+    result = stepped(u, 10_000, twins.medium((31, 17), kind, wraps))
     assert math.fsum(result.flat) == pytest.approx(math.fsum(u.flat), rel=1e-14)
 
 
 @pytest.mark.interpreted
-def test_a_chebyshev_series_gives_the_polynomials_of_an_eigenmode():
-    n = 8
-    theta = np.pi * 3 / n
-    mode = np.cos(theta * (np.arange(n) + 0.5))[None, :]  # A mode = 2 (cos theta - 1) mode
-    for k in (1, 2, 7, 8):
-        older, newer, total = mode.copy(), np.cos(theta) * mode, np.zeros((1, n))
-        weights = np.eye(k)[-1]
-        sweeps.expand_numbers(older, newer, total, weights, 0.0, 1.0, 2.0, -1.0, False, False)
-        np.testing.assert_allclose(total, np.cos((k + 1) * theta) * mode, rtol=1e-12)
+@pytest.mark.parametrize("wraps", WRAPS)
+def test_closing_a_step_keeps_the_salt_of_its_explicit_part(wraps):
+    u, change, first, second = (field((7, 13), seed=seed) for seed in (1, 2, 3, 4))
+    expected = math.fsum([*u.flat, *change.flat])
+    sweeps.correct(u, change, first, second, *twins.medium((7, 13), "fields", wraps))
+    assert math.fsum(u.flat) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.interpreted
+def test_what_leaves_through_an_open_rim_is_what_its_outer_faces_take():
+    medium, u = twins.medium((7, 13), "flow fields"), field((7, 13))
+    medium.down0[0] = 0.1
+    medium.up1[:, -1] = 0.2
+    out = np.empty_like(u)
+    sweeps.rate(out, u, *medium)
+    left = 0.1 * math.fsum(u[0]) + 0.2 * math.fsum(u[:, -1])
+    assert math.fsum(out.flat) == pytest.approx(-left, rel=1e-13)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("kind", ["vectors", "fields"])
+def test_what_rests_rests_to_the_last_bit(kind):
+    medium, rest = twins.medium((7, 13), kind, (False, True)), np.full((7, 13), 0.1)
+    older, newer, result = rest.copy(), rest.copy(), rest.copy()
+    factors = np.random.default_rng(4).normal(size=(4, 5))
+    sweeps.expand(older, newer, result, None, *factors, *medium)
+    for u in (older, newer, result, stepped(rest, 5, medium)):
+        np.testing.assert_array_equal(u, rest)
+
+
+@pytest.mark.interpreted
+def test_a_series_without_memory_takes_the_steps_of_euler_to_the_last_bit():
+    medium, u = twins.medium((7, 13), "fields open"), field((7, 13))
+    totals, ones = np.zeros((2, 7, 13)), np.ones(5)
+    older, newer, result = u.copy(), u.copy(), u.copy()
+    sweeps.expand(older, newer, result, totals[0], ones, 0 * ones, ones, ones, *medium)
+    np.testing.assert_array_equal(stepped(u, 5, medium, totals[1]), newer)
+    np.testing.assert_array_equal(result, newer)
+    np.testing.assert_array_equal(*totals)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("k", [1, 2, 7, 8])
+@pytest.mark.parametrize("family", ["Chebyshev", "Legendre"])
+def test_a_series_gives_the_polynomials_of_an_eigenmode(family, k):
+    n, degree = 8, np.arange(1, k + 1)
+    x = np.cos(np.pi * 3 / n)
+    mode = np.cos(np.pi * 3 / n * (np.arange(n) + 0.5))[None, :]  # A mode = (x - 1) mode
+    if family == "Chebyshev":
+        growth, memory, value = np.where(degree == 1, 1.0, 2.0), 1.0 * (degree > 1), np.cos(
+            k * np.arccos(x))  # fmt: skip
+    else:
+        growth, memory, value = (2 * degree - 1) / degree, (degree - 1) / degree, (
+            special.eval_legendre(k, x))  # fmt: skip
+    older, newer, result = mode.copy(), mode.copy(), mode.copy()
+    medium = (0.0, None, 0.5, None, None, None, None, None, False, False)
+    sweeps.expand(older, newer, result, None, growth, memory, np.ones(k), growth, *medium)
+    np.testing.assert_allclose(newer, value * mode, rtol=1e-12)
+    np.testing.assert_allclose(result, value * mode, rtol=1e-12)
 
 
 # random numbers

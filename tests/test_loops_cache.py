@@ -19,10 +19,14 @@ DIGEST = """
 import hashlib, numpy as np
 from diffusim.loops import particles, random, sweeps
 u, work, key = np.linspace(0, 1, 99).reshape(9, 11) ** 3, np.empty((9, 11)), (1, 2)
-sweeps.step_numbers(u, work, 5, 0.2, 0.1, True, False)
-older, newer, total = u.copy(), u + 1, np.zeros((9, 11))
-faces = [u / 5, u / 6, u / 7, u / 8]
-sweeps.expand_fields(older, newer, total, np.array([1.0, 0.5, 0.2]), *faces, 2, -1, False, True)
+nothing = None, None, None, None
+sweeps.step(u, work, None, 5, 0.2, None, 0.1, None, *nothing, True, False)
+older, newer, result, total = u.copy(), u + 1, 1 * u, 0 * u
+first, second = np.pad(u, ((0, 1), (0, 0))) / 9, np.pad(u, ((0, 0), (1, 0))) / 8
+inverses = np.arange(1.0, 10), np.arange(2.0, 13) / 7
+medium = first, first / 2, second, second / 3, *inverses, u / 7, u / 6, False, True
+factors = np.array([1.0, 0.5, 0.2]), np.array([0.0, 1.0, -0.5]), np.ones(3), np.full(3, 0.3)
+sweeps.expand(older, newer, result, total, *factors, *medium)
 z, position, cell = np.empty((2, 300)), np.empty((2, 300)), np.empty(300, np.int64)
 counts = np.zeros((9, 11), np.int64)
 random.normals(z, 7, *key)
@@ -33,7 +37,7 @@ particles.jump(position, 0, *key, 1.0, 20.0, *planes, True, False, counts)
 particles.draw_cells(cell, 0, *key, cumulative, counts)
 limits = np.tile((np.arange(1, 5) * 2.0**29.9).astype(np.uint32), (99, 1))
 particles.hop(cell, 0, *key, np.linspace(0.1, 1, 10), limits, True, True, counts)
-results = b"".join(a.tobytes() for a in (u, total, z, position, cell, counts))
+results = b"".join(a.tobytes() for a in (u, result, total, z, position, cell, counts))
 print(hashlib.sha256(results).hexdigest())
 """
 
@@ -183,7 +187,8 @@ def test_the_places_for_code_are_the_named_one_or_the_users_own(monkeypatch):
 def test_the_loops_work_with_every_cached_file_cut_off_and_with_no_cache_at_all(tmp_path):
     code = (
         "import numpy as np\nfrom diffusim.loops import sweeps\nu = np.eye(3)\n"
-        "sweeps.step_numbers(u, u.copy(), 3, 0.25, 0.25, False, True)\nprint(u.tolist())"
+        "given = 0.25, None, 0.25, None, None, None, None, None, False, True\n"
+        "sweeps.step(u, u.copy(), None, 3, *given)\nprint(u.tolist())"
     )
     answer = run(code, DIFFUSIM_CACHE=str(tmp_path / "cache"))
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]

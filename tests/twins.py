@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,34 +32,136 @@ def shifted(u: Array, by: int, axis: int, wrap: bool) -> Array:
     return np.take(u, np.clip(np.arange(n) - by, 0, n - 1), axis)
 
 
-def gain(u: Array, faces: Sequence[Any], wraps: Sequence[bool]) -> Array:
-    """Return A u; ``faces`` are low0, high0, low1, high1 in shapes that broadcast with u."""
-    low0, high0, low1, high1 = faces
-    first = low0 * (shifted(u, 1, 0, wraps[0]) - u) + high0 * (shifted(u, -1, 0, wraps[0]) - u)
-    second = low1 * (shifted(u, 1, 1, wraps[1]) - u) + high1 * (shifted(u, -1, 1, wraps[1]) - u)
-    return first + second
+class Medium(NamedTuple):
+    """What all sweeps take of a medium, in their order."""
+
+    up0: Any
+    down0: Any
+    up1: Any
+    down1: Any
+    inverse0: Array | None
+    inverse1: Array | None
+    loss: Array | None
+    source: Array | None
+    wrap0: bool
+    wrap1: bool
 
 
-def step(u: Array, count: int, faces: Sequence[Any], wraps: Sequence[bool]) -> Array:
+def along(u: Array, axis: int, m: Medium) -> Array:
+    """Return what enters the cells through their faces across one axis, by their measure."""
+
+    def low_and_high(face: Any) -> tuple[Any, Any]:
+        if np.ndim(face) == 0:
+            return face, face
+        face = np.expand_dims(face, 1 - axis) if face.ndim == 1 else face
+        return np.delete(face, -1, axis), np.delete(face, 0, axis)
+
+    up, down, inverse, wrap = m[2 * axis], m[2 * axis + 1], m[4 + axis], m[8 + axis]
+    below, above = shifted(u, 1, axis, wrap), shifted(u, -1, axis, wrap)
+    (up_low, up_high), (down_low, down_high) = low_and_high(up), low_and_high(down)
+    if down is None:
+        flow = up_low * (below - u) + up_high * (above - u)
+    else:
+        flow = (up_low * below - down_low * u) + (down_high * above - up_high * u)
+    return flow if inverse is None else flow * np.expand_dims(inverse, 1 - axis)
+
+
+def rate(u: Array, m: Medium) -> Array:
+    result = along(u, 0, m) + along(u, 1, m)
+    if m.loss is not None:
+        result = result - m.loss * u
+    return result if m.source is None else result + m.source
+
+
+def step(u: Array, total: Array, count: int, m: Medium) -> tuple[Array, Array]:
     for _ in range(count):
-        u = u + gain(u, faces, wraps)
-    return u
+        total = total + u
+        u = u + rate(u, m)
+    return u, total
 
 
 def expand(
-    older: Array,
-    newer: Array,
-    total: Array,
-    weights: Array,
-    faces: Sequence[Any],
-    b: float,
-    c: float,
-    wraps: Sequence[bool],
-) -> tuple[Array, Array, Array]:
-    for w in weights:
-        older, newer = newer, gain(newer, faces, wraps) + (b * newer + c * older)
-        total = total + w * newer
-    return older, newer, total
+    older: Array, newer: Array, result: Array, total: Array, factors: Sequence[Array], m: Medium
+) -> tuple[Array, Array, Array, Array]:
+    for growth, memory, weight, share in zip(*factors, strict=True):
+        total = total + share * newer
+        change = growth * rate(newer, m) + memory * (newer - older)
+        result = result + weight * change
+        older, newer = newer, newer + change
+    return older, newer, result, total
+
+
+def correct(u: Array, change: Array, first: Array, second: Array, m: Medium) -> Array:
+    """The places of loss and source hold the losses that belong to the two axes."""
+    one, two = along(first, 0, m), along(second, 1, m)
+    if m.loss is not None:
+        one, two = one - m.loss * first, two - m.source * second
+    return u + (change + 0.5 * (one + two))
+
+
+def dense(shape: tuple[int, int], m: Medium) -> Array:
+    """Return A as a matrix, built face by face from what leaves one cell and enters the next."""
+    cells = np.arange(math.prod(shape)).reshape(shape)
+    total = np.zeros((cells.size, cells.size))
+    for axis, n in enumerate(shape):
+        up, down, inverse, wrap = m[2 * axis], m[2 * axis + 1], m[4 + axis], m[8 + axis]
+        faces = tuple(size + (k == axis) for k, size in enumerate(shape))
+        up, down = (
+            np.broadcast_to(v if np.ndim(v) != 1 else np.expand_dims(v, 1 - axis), faces)
+            for v in (up, up if down is None else down)
+        )
+        a = np.zeros_like(total)
+        for k, line in itertools.product(range(n if wrap else n + 1), range(shape[1 - axis])):
+            upward, downward = (float(np.take(np.take(v, k, axis), line)) for v in (up, down))
+            lower, upper = (
+                int(np.take(np.take(cells, place % n, axis), line))
+                if wrap or 0 <= place < n
+                else None
+                for place in (k - 1, k)
+            )
+            for source, target, amount in ((lower, upper, upward), (upper, lower, downward)):
+                if source is not None:
+                    a[source, source] -= amount
+                if target is not None:  # what comes from outside is as much as is here
+                    a[target, target if source is None else source] += amount
+        if inverse is not None:
+            a *= np.broadcast_to(np.expand_dims(inverse, 1 - axis), shape).reshape(-1, 1)
+        total += a
+    return total if m.loss is None else total - np.diag(m.loss.ravel())
+
+
+def medium(
+    shape: tuple[int, int],
+    kind: str,
+    wraps: Sequence[bool] = (False, False),
+    dtype: Any = np.float64,
+    seed: int = 3,
+) -> Medium:
+    """Return a random medium: numbers, vectors or fields, with flow or not, closed or open.
+
+    Open ones have cells of unequal measures, losses and sources.
+    """
+    rng = np.random.default_rng(seed)
+    faces: list[Any] = []
+    for axis, n in enumerate(shape):
+        size = tuple(m + (k == axis) for k, m in enumerate(shape))
+        for way in ("up", "down"):
+            face = rng.random(size if "fields" in kind else n + 1).astype(dtype) / 8
+            ends = np.moveaxis(face, axis if face.ndim == 2 else 0, 0)
+            if "flow" in kind:
+                ends[[0, -1]] = ends[0] if wraps[axis] else 0.0
+            elif wraps[axis]:
+                ends[-1] = ends[0]
+            if n == 1:
+                ends[:] = 0.0
+            faces.append(None if way == "down" and "flow" not in kind else face)
+    if "numbers" in kind:
+        faces = [v if v is None else 0.1 + 0.07 * k for k, v in enumerate(faces)]
+    inverses, rates = [None, None], [None, None]
+    if "open" in kind:
+        inverses = [0.5 + rng.random(n).astype(dtype) for n in shape]
+        rates = [rng.random(shape).astype(dtype) / 9 for _ in range(2)]
+    return Medium(*faces, *inverses, *rates, *map(bool, wraps))
 
 
 def matrix(shape: tuple[int, int], faces: Sequence[Array], wraps: Sequence[bool]) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import AfterValidator
 
 from diffusim import formula
-from diffusim.block import Array, Invalid
+from diffusim.block import Invalid
 from diffusim.files import InputFile, read_array, read_image
 from diffusim.grid import Grid
 from diffusim.initial.start import Key, Pair, Start
@@ -49,20 +49,21 @@ class Expression(Start):
     Parameters
     ----------
     expression : str
-        Of x and y, the cell's place, and of r, how far it is from the middle of the grid, all in m.
+        Of x and y, the cell's place, and of r, how far it is from the middle of the grid, all in m;
+        on radial grids of their own r and z.
     """
 
     kind: Literal["formula"] = "formula"
     expression: Annotated[str, AfterValidator(_legal)]
 
     def _means(self, grid: Grid, _key: Key) -> Any:
-        names: dict[str, Array] = {}
-        square = np.zeros((1,) * len(grid.shape))
-        for axis, size in enumerate(grid.size):
-            names[grid.names[axis]] = centres = grid.along(axis, grid.centres(axis))
-            square = square + (centres - 0.5 * size) ** 2
+        names = grid.places()
+        if not grid.radial:
+            middle = [grid.along(axis, 0.5 * np.array([size])) for axis, size in enumerate(grid.size)]
+            square = sum((x - m) ** 2 for x, m in zip(names.values(), middle, strict=True))
+            names["r"] = np.sqrt(square)
         try:
-            return formula.Formula(self.expression)(**names, r=np.sqrt(square))
+            return formula.Formula(self.expression)(**names)
         except Invalid as problem:
             raise Invalid(problem.message, "expression") from None
 

@@ -47,7 +47,7 @@ class Halves(Start):
     """
 
     kind: Literal["halves"] = "halves"
-    axis: Literal["x", "y"] | None = None
+    axis: Literal["x", "y", "r", "z"] | None = None
     at: Metres | None = None
     angle: float | None = None
     through: Place | None = None
@@ -69,9 +69,10 @@ class Halves(Start):
 
     def _across(self, grid: Grid) -> Array:
         axis = _axis(grid, str(self.axis), "axis")
-        n, size = grid.shape[axis], grid.size[axis]
-        if self.at is not None and not 0.0 <= self.at <= size:
-            raise Invalid(f"{self.at:g} m lies outside the grid, 0 to {size:g} m", "at")
+        n, low = grid.shape[axis], grid.origin(axis)
+        high = low + grid.size[axis]
+        if self.at is not None and not low <= self.at <= high:
+            raise Invalid(f"{self.at:g} m lies outside the grid, {low:g} to {high:g} m", "at")
         cut = 0.5 * n if self.at is None else _in_cells(grid, axis, self.at)
         return grid.along(axis, np.clip(cut - np.arange(n), 0.0, 1.0))
 
@@ -120,6 +121,8 @@ class Blob(Start):
         return self
 
     def _means(self, grid: Grid, _key: Key) -> Any:
+        if grid.radial:
+            raise Invalid("a blob is for boxes; on a radial grid give a formula of r", "kind")
         middle = tuple(0.5 * size for size in grid.size)
         centre = middle if self.centre is None else _one_per_axis(grid, self.centre, "centre")
         # A peak of one has sqrt(2 pi) times its width under it.
@@ -158,6 +161,8 @@ class Modes(Start):
     terms: Annotated[tuple[Term, ...], listed]
 
     def _means(self, grid: Grid, _key: Key) -> Any:
+        if grid.radial:
+            raise Invalid("cosine modes are for boxes; on a radial grid give a formula", "kind")
         u = np.full(grid.shape, self.mean)
         for number, term in enumerate(self.terms):
             if term.y and len(grid.shape) == 1:
@@ -177,7 +182,7 @@ class Patch(Block):
 
     Parameters
     ----------
-    x, y : tuple of float, optional
+    x, y, r, z : tuple of float, optional
         From where to where it reaches, in m; an axis not named is covered whole.
     value : float
         In the field's unit.
@@ -185,6 +190,8 @@ class Patch(Block):
 
     x: Interval | None = None
     y: Interval | None = None
+    r: Interval | None = None
+    z: Interval | None = None
     value: float
 
     def ends(self, grid: Grid, axis: int) -> tuple[float, float]:
@@ -248,7 +255,7 @@ def _one_per_axis(grid: Grid, place: tuple[float, ...], *path: str | int) -> tup
 
 def _in_cells(grid: Grid, axis: int, place: float) -> float:
     """Return a place in cells, on a face if only the round-off of the division keeps it off."""
-    cells = place / grid.spacing[axis]
+    cells = (place - grid.origin(axis)) / grid.spacing[axis]
     face = float(round(cells))
     return face if abs(cells - face) <= 1e-15 * max(8.0, 8.0 * abs(cells)) else cells
 

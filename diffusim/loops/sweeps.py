@@ -1,28 +1,29 @@
-"""Sweeps over cells: explicit steps and three-term recurrences of the generator of diffusion.
+"""Sweeps over cells: explicit steps, three-term recurrences and closings of implicit steps.
 
-The generator arrives as two coefficients per cell and axis: what its lower and its upper face let
-through,
+The generator arrives as numbers on faces. Along one axis the flow into cell i is that through its
+lower face k = i and its upper face k = i + 1,
 
-    (A u)[i, j] = low0 (u[i-1, j] - u[i, j]) + high0 (u[i+1, j] - u[i, j])
-                + low1 (u[i, j-1] - u[i, j]) + high1 (u[i, j+1] - u[i, j])
+    without flow (``down`` is None):  up[k] (below - here)  +  up[k+1] (above - here),
+    else:  (up[k] below - down[k] here)  +  (down[k+1] above - up[k+1] here),
 
-in three shapes: *numbers* (one per axis, low = high), *vectors* (low0, high0 of length n0 along the
-first axis, low1, high1 of length n1 along the second) and *fields* (all four of shape (n0, n1)).
-Each loop is written once; the compiler makes a variant of it per shape. A medium is closed: decay,
-sources and open sides will come as accounts, cells outside the grid that hold what has left it.
+times ``inverse[i]`` where cells differ in measure, and A u is the sum over both axes minus
+``loss`` u. Numbers on faces come in three shapes: one for all faces, a vector over the n + 1 faces
+of the axis, or a field, (n0 + 1, n1) across the first axis and (n0, n1 + 1) across the second.
+What is None costs nothing: the compiler makes a variant of each loop for what is there.
 
-At the rim of the grid the neighbour outside is the cell itself, whose difference is exactly zero,
-or with ``wrap`` the cell opposite. An axis of one cell has no faces. A problem in one dimension is
-an array of shape (1, n).
+At the rim of the grid the neighbour outside is the cell itself, or with ``wrap`` the cell opposite.
+Numbers on the rim that are not those of a joined axis are zero for vectors and fields; a number
+without flow may be anything, its difference being exactly zero. An axis of one cell has no faces. A
+problem in one dimension is an array of shape (1, n).
 
-Each axis is summed by itself, lower and upper neighbour first, and both axes last. Addition
-commutes in floating point, so flipping or transposing the field flips or transposes the result to
-the last bit; and the fluxes through both sides of a face differ in sign alone where the
-coefficients agree, so the sum over cells is kept to round-off. Numbers, vectors and fields of the
-same values give the same bits.
+Each axis is summed by itself, lower and upper face first, then both axes, then loss and source.
+Addition commutes in floating point, so flipping or transposing the field flips or transposes the
+result to the last bit; and the flows through both sides of a face differ in sign alone, so the sum
+over cells is kept to round-off. Numbers, vectors and fields of the same values give the same bits.
 
-Arrays are two-dimensional, C-contiguous, distinct and of one dtype: float32, float64, or complex128
-with coefficients in float64. Nothing is checked: wrong shapes are the caller's fault.
+Arrays are two-dimensional, C-contiguous and of one dtype: float32, float64, or complex128 with
+faces in float64. What is written must not overlap any other array, of which the compiler makes use.
+Nothing is checked: wrong shapes are the caller's fault.
 """
 
 from __future__ import annotations
@@ -30,233 +31,237 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 from numpy.typing import NDArray
 
 from diffusim.loops.compiled import compiled, inlined
+from diffusim.loops.faces import (
+    across,
+    apart,
+    gather,
+    less,
+    neighbours,
+    plus,
+    times,
+)
 
 Array = NDArray[Any]
 
 
-def step_numbers(
-    u: Array, work: Array, count: int, r0: float, r1: float, wrap0: bool, wrap1: bool
+def step(
+    u: Array,
+    work: Array,
+    total: Array | None,
+    count: int,
+    up0: Any,
+    down0: Any,
+    up1: Any,
+    down1: Any,
+    inverse0: Array | None,
+    inverse1: Array | None,
+    loss: Array | None,
+    source: Array | None,
+    wrap0: bool,
+    wrap1: bool,
 ) -> None:
-    """Advance ``u`` by ``count`` steps u <- u + A u with one coefficient per axis.
+    """Repeat ``count`` times: total <- total + u, then u <- u + (A u + source).
 
     Parameters
     ----------
     u, work : (n0, n1) arrays
         The field, advanced in place, and room for another of its kind.
+    total : (n0, n1) array or None
+        To which the field before each step is added.
     count : int
         Number of steps.
-    r0, r1 : float
-        Dimensionless conductances D dt / h^2 of every face across each axis.
+    up0, down0, up1, down1 : float or array
+        Numbers on the faces of both axes, multiplied by the time step; ``down`` None without flow.
+    inverse0, inverse1 : (n0,), (n1,) arrays or None
+        One over the measure of the cells along their axis, if that is not in the faces already.
+    loss, source : (n0, n1) arrays or None
+        What a cell loses, as a part of its content, and gains in a step.
     wrap0, wrap1 : bool
         Whether the axis is periodic.
     """
-    real = u.real.dtype.type
-    _step(u, work, count, real(r0), real(r0), real(r1), real(r1), bool(wrap0), bool(wrap1))
+    medium = _medium(u, up0, down0, up1, down1, inverse0, inverse1, loss, source)
+    _step(u, work, total, count, medium, bool(wrap0), bool(wrap1))
 
 
-def step_vectors(
-    u: Array,
-    work: Array,
-    count: int,
-    low0: Array,
-    high0: Array,
-    low1: Array,
-    high1: Array,
-    wrap0: bool,
-    wrap1: bool,
-) -> None:
-    """Advance ``u`` by ``count`` steps with coefficients that vary along their own axis.
-
-    As `step_numbers`; ``low0``, ``high0`` have length n0, ``low1``, ``high1`` length n1, all
-    multiplied by the time step.
-    """
-    _step(u, work, count, low0, high0, low1, high1, bool(wrap0), bool(wrap1))
-
-
-def step_fields(
-    u: Array,
-    work: Array,
-    count: int,
-    low0: Array,
-    high0: Array,
-    low1: Array,
-    high1: Array,
-    wrap0: bool,
-    wrap1: bool,
-) -> None:
-    """Advance ``u`` by ``count`` steps with coefficients of each cell's own.
-
-    As `step_numbers`; the four coefficients have the shape of ``u`` and are multiplied by the time
-    step.
-    """
-    _step(u, work, count, low0, high0, low1, high1, bool(wrap0), bool(wrap1))
-
-
-def expand_numbers(
+def expand(
     older: Array,
     newer: Array,
-    total: Array,
+    result: Array,
+    total: Array | None,
+    growth: Array,
+    memory: Array,
     weights: Array,
-    r0: float,
-    r1: float,
-    b: float,
-    c: float,
+    shares: Array,
+    up0: Any,
+    down0: Any,
+    up1: Any,
+    down1: Any,
+    inverse0: Array | None,
+    inverse1: Array | None,
+    loss: Array | None,
+    source: Array | None,
     wrap0: bool,
     wrap1: bool,
 ) -> None:
-    """Add a weighted series of a three-term recurrence to ``total``, one coefficient per axis.
+    """Add the weighted changes of a three-term recurrence to ``result``.
 
-    For each weight w in turn: next = A newer + b newer + c older; total += w next; (older, newer)
-    <- (newer, next). Chebyshev polynomials T_k(1 + A/2) u have b = 2, c = -1 and A = 2 L / fastest.
+    For each k in turn: total <- total + shares[k] newer;
+    change = growth[k] (A newer + source) + memory[k] (newer - older);
+    result <- result + weights[k] change; (older, newer) <- (newer, newer + change).
+
+    Chebyshev polynomials of 1 + A have growth 1, 2, 2, ... and memory 0, 1, 1, ...; Legendre
+    polynomials growth (2 k - 1) / k and memory (k - 1) / k; plain powers growth 1 and memory 0.
 
     Parameters
     ----------
-    older, newer, total : (n0, n1) arrays
-        The last two terms and the sum so far. All three are advanced in place, so that a further
-        call with more weights goes on where this one stopped, with the same bits as one call with
-        all of them.
-    weights : (m,) array
-        In the dtype of ``total``, which may be complex while the terms are.
-    r0, r1 : float
-        Coefficients of A per axis.
-    b, c : float
-        Real factors of the last two terms.
-    wrap0, wrap1 : bool
-        Whether the axis is periodic.
+    older, newer, result : (n0, n1) arrays
+        The last two terms and the result so far. All are advanced in place, so that a further call
+        goes on where this one stopped, with the same bits as one call for all.
+    total : (n0, n1) array or None
+        To which the terms are added by their shares.
+    growth, memory, weights, shares : (m,) arrays
+        Real but for ``weights``, which has the dtype of ``result``; that may be complex while the
+        terms are real.
+    up0, down0, up1, down1, inverse0, inverse1, loss, source, wrap0, wrap1
+        As in `step`.
+
+    References
+    ----------
+    H. Tal-Ezer, R. Kosloff, J. Chem. Phys. 81 (1984) 3967-3971 (Chebyshev); C. D. Meyer, D. S.
+    Balsara, T. D. Aslam, J. Comput. Phys. 257 (2014) 594-626 (Legendre).
     """
-    real = newer.real.dtype.type
-    l0, l1 = real(r0), real(r1)
-    wraps = bool(wrap0), bool(wrap1)
-    _expand(older, newer, total, weights, l0, l0, l1, l1, real(b), real(c), *wraps)
+    medium = _medium(newer, up0, down0, up1, down1, inverse0, inverse1, loss, source)
+    factors = (_factors(growth, newer), _factors(memory, newer),
+               _factors(weights, result), _factors(shares, newer))  # fmt: skip
+    _expand(older, newer, result, total, factors, medium, bool(wrap0), bool(wrap1))
 
 
-def expand_vectors(
-    older: Array,
-    newer: Array,
-    total: Array,
-    weights: Array,
-    low0: Array,
-    high0: Array,
-    low1: Array,
-    high1: Array,
-    b: float,
-    c: float,
+def rate(
+    out: Array,
+    u: Array,
+    up0: Any,
+    down0: Any,
+    up1: Any,
+    down1: Any,
+    inverse0: Array | None,
+    inverse1: Array | None,
+    loss: Array | None,
+    source: Array | None,
     wrap0: bool,
     wrap1: bool,
 ) -> None:
-    """Add a weighted series of a three-term recurrence, coefficients varying along their own axis.
-
-    As `expand_numbers`; ``low0``, ``high0`` have length n0, ``low1``, ``high1`` length n1.
-    """
-    real = newer.real.dtype.type
-    wraps = bool(wrap0), bool(wrap1)
-    _expand(older, newer, total, weights, low0, high0, low1, high1, real(b), real(c), *wraps)
+    """Write A u + source into ``out``; the other arguments are those of `step`."""
+    medium = _medium(u, up0, down0, up1, down1, inverse0, inverse1, loss, source)
+    _rate(out, u, medium, bool(wrap0), bool(wrap1))
 
 
-def expand_fields(
-    older: Array,
-    newer: Array,
-    total: Array,
-    weights: Array,
-    low0: Array,
-    high0: Array,
-    low1: Array,
-    high1: Array,
-    b: float,
-    c: float,
+def correct(
+    u: Array,
+    change: Array,
+    first: Array,
+    second: Array,
+    up0: Any,
+    down0: Any,
+    up1: Any,
+    down1: Any,
+    inverse0: Array | None,
+    inverse1: Array | None,
+    loss0: Array | None,
+    loss1: Array | None,
     wrap0: bool,
     wrap1: bool,
 ) -> None:
-    """Add a weighted series of a three-term recurrence, coefficients of each cell's own.
+    """Close a split implicit step in flux form, u <- u + change + (A0 first + A1 second) / 2.
 
-    As `expand_numbers`; the four coefficients have the shape of ``newer``.
+    A0 and A1 are the parts of A along either axis, with the losses that belong to it.
+
+    Parameters
+    ----------
+    u : (n0, n1) array
+        Advanced in place.
+    change, first, second : (n0, n1) arrays
+        The explicit part, and what was solved along the first and along both axes.
+    loss0, loss1 : (n0, n1) arrays or None
+        Losses that belong to either axis.
+    up0, down0, up1, down1, inverse0, inverse1, wrap0, wrap1
+        As in `step`.
+
+    References
+    ----------
+    J. Douglas, H. H. Rachford, Trans. Am. Math. Soc. 82 (1956) 421-439 (the step that is closed).
     """
-    real = newer.real.dtype.type
-    wraps = bool(wrap0), bool(wrap1)
-    _expand(older, newer, total, weights, low0, high0, low1, high1, real(b), real(c), *wraps)
+    medium = _medium(u, up0, down0, up1, down1, inverse0, inverse1, loss0, loss1)
+    half = u.real.dtype.type(0.5)
+    _correct(u, change, first, second, half, medium, bool(wrap0), bool(wrap1))
 
 
-def at(coefficient: Any, k: int, i: int, j: int) -> Any:
-    """Return a coefficient in cell (i, j), which is number ``k`` along the coefficient's axis."""
-    if np.ndim(coefficient) == 0:
-        return coefficient
-    return coefficient[k] if np.ndim(coefficient) == 1 else coefficient[i, j]
+Medium = tuple[Any, Any, Any, Any]
 
 
-@overload(at, inline="always")
-def _at(coefficient, k, i, j):  # type: ignore[no-untyped-def]  # numba compares signatures, annotations too
-    if not isinstance(coefficient, types.Array):
-        return lambda coefficient, k, i, j: coefficient
-    if coefficient.ndim == 1:
-        return lambda coefficient, k, i, j: coefficient[k]
-    return lambda coefficient, k, i, j: coefficient[i, j]
+def _medium(
+    u: Array, up0: Any, down0: Any, up1: Any, down1: Any, inverse0: Any, inverse1: Any,
+    loss: Any, source: Any,
+) -> Medium:  # fmt: skip
+    """Return all that is given of a medium, numbers in the precision of the field."""
+    real = u.real.dtype.type
+    up0, down0, up1, down1 = (
+        v if v is None or isinstance(v, np.ndarray) else real(v) for v in (up0, down0, up1, down1)
+    )
+    return (up0, down0, inverse0), (up1, down1, inverse1), loss, source
 
 
-def times(factor: Any, value: Any) -> Any:
-    """Return factor * value, a real factor of a complex value costing two products and not four."""
-    return factor * value
+def _factors(values: Array, field: Array) -> Array:
+    """Return factors in the precision of what they add to; real ones stay real."""
+    dtype = field.dtype if np.iscomplexobj(values) else field.real.dtype
+    return np.ascontiguousarray(values, dtype)
 
 
-@overload(times, inline="always")
-def _times(factor, value):  # type: ignore[no-untyped-def]
-    if isinstance(value, types.Complex) and not isinstance(factor, types.Complex):
-        return lambda factor, value: complex(factor * value.real, factor * value.imag)
-    return lambda factor, value: factor * value
-
-
-@inlined
-def flow(here: Any, below: Any, above: Any, low: Any, high: Any) -> Any:
-    """Return what enters a cell through both faces of one axis."""
-    return times(low, below - here) + times(high, above - here)
+# --- loops --------------------------------------------------------------------------------------
+# Each row's ends are apart from its inner cells, to keep questions out of the inner loop. What is
+# computed for a cell takes numbers: handed arrays and places instead, it would be a fifth slower.
 
 
 @inlined
-def neighbours(i: int, n: int, wrap: bool) -> tuple[int, int]:
-    """Return the cells beside cell ``i`` of ``n``: at the rim the opposite one, or itself."""
-    below = i - 1 if i > 0 else (n - 1 if wrap else 0)
-    above = i + 1 if i < n - 1 else (0 if wrap else n - 1)
-    return below, above
+def gain(
+    here: Any, south: Any, north: Any, west: Any, east: Any, i: int, j: int, medium: Medium
+) -> Any:  # fmt: skip
+    """Return A u + source in cell (i, j), from what it and its neighbours hold."""
+    axis0, axis1, loss, source = medium
+    first = across(axis0, south, here, north, i, i, j, i + 1, j)
+    second = across(axis1, west, here, east, j, i, j, i, j + 1)
+    return plus(less(first + second, loss, here, i, j), source, i, j)
+
+
+@apart
+def step_once(old: Array, new: Array, total: Any, medium: Medium, wrap0: bool, wrap1: bool) -> None:
+    """Write old + (A old + source) into ``new`` and add ``old`` to ``total``."""
+    n0, n1 = old.shape
+    for i in range(n0):
+        s, n = neighbours(i, n0, wrap0)
+        for j in range(0, n1, max(n1 - 1, 1)):
+            w, e = neighbours(j, n1, wrap1)
+            here = old[i, j]
+            gather(total, None, here, i, j)
+            own = gain(here, old[s, j], old[n, j], old[i, w], old[i, e], i, j, medium)
+            new[i, j] = here + own
+        for j in range(1, n1 - 1):
+            here = old[i, j]
+            gather(total, None, here, i, j)
+            own = gain(here, old[s, j], old[n, j], old[i, j - 1], old[i, j + 1], i, j, medium)
+            new[i, j] = here + own
 
 
 @compiled
 def _step(
-    u: Array,
-    work: Array,
-    count: int,
-    low0: Any,
-    high0: Any,
-    low1: Any,
-    high1: Any,
-    wrap0: bool,
-    wrap1: bool,
+    u: Array, work: Array, total: Any, count: int, medium: Medium, wrap0: bool, wrap1: bool
 ) -> None:
     n0, n1 = u.shape
     old, new = u, work
     for _ in range(count):
-        for i in range(n0):
-            down, up = neighbours(i, n0, wrap0)
-            for j in range(
-                0, n1, max(n1 - 1, 1)
-            ):  # the row's ends, apart to keep questions out of the inner loop
-                left, right = neighbours(j, n1, wrap1)
-                here = old[i, j]
-                l0, h0 = at(low0, i, i, j), at(high0, i, i, j)
-                l1, h1 = at(low1, j, i, j), at(high1, j, i, j)
-                first = flow(here, old[down, j], old[up, j], l0, h0)
-                second = flow(here, old[i, left], old[i, right], l1, h1)
-                new[i, j] = here + (first + second)
-            for j in range(1, n1 - 1):
-                here = old[i, j]
-                l0, h0 = at(low0, i, i, j), at(high0, i, i, j)
-                l1, h1 = at(low1, j, i, j), at(high1, j, i, j)
-                first = flow(here, old[down, j], old[up, j], l0, h0)
-                second = flow(here, old[i, j - 1], old[i, j + 1], l1, h1)
-                new[i, j] = here + (first + second)
+        step_once(old, new, total, medium, wrap0, wrap1)
         old, new = new, old
     if count % 2:  # cell by cell: u[:] = work would take two seconds to compile
         for i in range(n0):
@@ -264,47 +269,105 @@ def _step(
                 u[i, j] = work[i, j]
 
 
+@apart
+def expand_once(
+    old: Array, new: Array, result: Array, total: Any, factors: tuple[Any, ...],
+    medium: Medium, wrap0: bool, wrap1: bool,
+) -> None:  # fmt: skip
+    """Add one term's change to ``result`` and write the next term over ``old``."""
+    n0, n1 = new.shape
+    growth, memory, weight, share = factors
+    for i in range(n0):
+        s, n = neighbours(i, n0, wrap0)
+        for j in range(0, n1, max(n1 - 1, 1)):
+            w, e = neighbours(j, n1, wrap1)
+            here = new[i, j]
+            own = gain(here, new[s, j], new[n, j], new[i, w], new[i, e], i, j, medium)
+            change = times(growth, own) + times(memory, here - old[i, j])
+            gather(total, share, here, i, j)
+            result[i, j] += times(weight, change)
+            old[i, j] = here + change
+        for j in range(1, n1 - 1):
+            here = new[i, j]
+            own = gain(here, new[s, j], new[n, j], new[i, j - 1], new[i, j + 1], i, j, medium)
+            change = times(growth, own) + times(memory, here - old[i, j])
+            gather(total, share, here, i, j)
+            result[i, j] += times(weight, change)
+            old[i, j] = here + change
+
+
 @compiled
 def _expand(
-    older: Array,
-    newer: Array,
-    total: Array,
-    weights: Array,
-    low0: Any,
-    high0: Any,
-    low1: Any,
-    high1: Any,
-    b: Any,
-    c: Any,
-    wrap0: bool,
-    wrap1: bool,
-) -> None:
+    older: Array, newer: Array, result: Array, total: Any, factors: tuple[Array, ...],
+    medium: Medium, wrap0: bool, wrap1: bool,
+) -> None:  # fmt: skip
     n0, n1 = newer.shape
+    growth, memory, weights, shares = factors
     old, new = older, newer
-    for w in weights:
-        for i in range(n0):
-            down, up = neighbours(i, n0, wrap0)
-            for j in range(0, n1, max(n1 - 1, 1)):
-                left, right = neighbours(j, n1, wrap1)
-                here = new[i, j]
-                l0, h0 = at(low0, i, i, j), at(high0, i, i, j)
-                l1, h1 = at(low1, j, i, j), at(high1, j, i, j)
-                first = flow(here, new[down, j], new[up, j], l0, h0)
-                second = flow(here, new[i, left], new[i, right], l1, h1)
-                following = (first + second) + (times(b, here) + times(c, old[i, j]))
-                total[i, j] += times(w, following)
-                old[i, j] = following
-            for j in range(1, n1 - 1):
-                here = new[i, j]
-                l0, h0 = at(low0, i, i, j), at(high0, i, i, j)
-                l1, h1 = at(low1, j, i, j), at(high1, j, i, j)
-                first = flow(here, new[down, j], new[up, j], l0, h0)
-                second = flow(here, new[i, j - 1], new[i, j + 1], l1, h1)
-                following = (first + second) + (times(b, here) + times(c, old[i, j]))
-                total[i, j] += times(w, following)
-                old[i, j] = following
+    for k in range(len(weights)):
+        own = growth[k], memory[k], weights[k], shares[k]
+        expand_once(old, new, result, total, own, medium, wrap0, wrap1)
         old, new = new, old
     if len(weights) % 2:
         for i in range(n0):
             for j in range(n1):
                 older[i, j], newer[i, j] = newer[i, j], older[i, j]
+
+
+@apart
+def rate_once(out: Array, u: Array, medium: Medium, wrap0: bool, wrap1: bool) -> None:
+    """Write A u + source into ``out``."""
+    n0, n1 = u.shape
+    for i in range(n0):
+        s, n = neighbours(i, n0, wrap0)
+        for j in range(0, n1, max(n1 - 1, 1)):
+            w, e = neighbours(j, n1, wrap1)
+            out[i, j] = gain(u[i, j], u[s, j], u[n, j], u[i, w], u[i, e], i, j, medium)
+        for j in range(1, n1 - 1):
+            out[i, j] = gain(u[i, j], u[s, j], u[n, j], u[i, j - 1], u[i, j + 1], i, j, medium)
+
+
+@compiled
+def _rate(out: Array, u: Array, medium: Medium, wrap0: bool, wrap1: bool) -> None:
+    rate_once(out, u, medium, wrap0, wrap1)
+
+
+@inlined
+def closing(
+    one: Any, south: Any, north: Any, two: Any, west: Any, east: Any, i: int, j: int,
+    medium: Medium,
+) -> Any:  # fmt: skip
+    """Return A0 first + A1 second in cell (i, j), from what the two hold there and beside it."""
+    axis0, axis1, loss0, loss1 = medium
+    a = across(axis0, south, one, north, i, i, j, i + 1, j)
+    b = across(axis1, west, two, east, j, i, j, i, j + 1)
+    return less(a, loss0, one, i, j) + less(b, loss1, two, i, j)
+
+
+@apart
+def correct_once(
+    u: Array, change: Array, first: Array, second: Array, half: float,
+    medium: Medium, wrap0: bool, wrap1: bool,
+) -> None:  # fmt: skip
+    """Add change + (A0 first + A1 second) / 2 to ``u``."""
+    n0, n1 = u.shape
+    for i in range(n0):
+        s, n = neighbours(i, n0, wrap0)
+        for j in range(0, n1, max(n1 - 1, 1)):
+            w, e = neighbours(j, n1, wrap1)
+            both = closing(first[i, j], first[s, j], first[n, j],
+                           second[i, j], second[i, w], second[i, e], i, j, medium)  # fmt: skip
+            u[i, j] += change[i, j] + times(half, both)
+        for j in range(1, n1 - 1):
+            both = closing(first[i, j], first[s, j], first[n, j],
+                           second[i, j], second[i, j - 1], second[i, j + 1],
+                           i, j, medium)  # fmt: skip
+            u[i, j] += change[i, j] + times(half, both)
+
+
+@compiled
+def _correct(
+    u: Array, change: Array, first: Array, second: Array, half: float,
+    medium: Medium, wrap0: bool, wrap1: bool,
+) -> None:  # fmt: skip
+    correct_once(u, change, first, second, half, medium, wrap0, wrap1)

@@ -1,10 +1,16 @@
 """chebyshev: exp(t L) u as a series of Chebyshev polynomials of L, to a tolerance.
 
-    exp(t L) = sum over k of c_k T_k(1 + L / s),    s = max |L_ii|,
+    exp(t L) = sum over k of c_k T_k(X),    X = 1 + L / s,    s = max |L_ii|,
 
 with the coefficients of exp(z (x - 1)), z = t s, by a cosine transform. About sqrt(2 z log(1 /
-tolerance)) applications of L reach the tolerance; one minus the sum of the coefficients is added to
-c_0, so the total is kept to round-off. Limit: lattice.
+tolerance)) applications of L reach the tolerance. Sources and outside values b make X affine, which
+the recurrence T_k+1 = 2 X T_k - T_k-1 carries unchanged because T_k(1) = 1. Summed by changes, with
+C_k = c_k + c_k+1 + ...,
+
+    u(t) = u + sum over k >= 1 of C_k (T_k - T_k-1) u,
+
+what rests, rests to the last bit, steady states are kept, and the total is kept to round-off.
+Limit: lattice. The spectrum of L must be real, so it carries no flow.
 
 H. Tal-Ezer, R. Kosloff, J. Chem. Phys. 81 (1984) 3967-3971.
 """
@@ -20,7 +26,7 @@ from scipy import fft
 
 from diffusim.block import Array, Unsupported
 from diffusim.generator import Generator
-from diffusim.methods import ANY_START, ROUND_OFF, SLICE, Method, Plan, Prediction
+from diffusim.methods import ANY_START, GENERATOR, ROUND_OFF, OnLattice, Plan, Prediction, slices
 from diffusim.segment import Segment
 
 MOST_TERMS = 10**7
@@ -28,7 +34,7 @@ MOST_TERMS = 10**7
 TERM = 1.6
 
 
-class Chebyshev(Method):
+class Chebyshev(OnLattice):
     """Chebyshev expansion of the exact lattice propagator.
 
     Parameters
@@ -37,9 +43,7 @@ class Chebyshev(Method):
         Largest sum of the coefficients left out, relative to the field.
     """
 
-    needs = ("generator",)
-    handles = frozenset({"walls", "uneven"}) | ANY_START
-    limit = "lattice"
+    handles = (GENERATOR - {"flow"}) | ANY_START
     fields = 6.0
 
     tolerance: Annotated[float, Field(ge=1e-15, le=0.1)] = 1e-12
@@ -47,31 +51,38 @@ class Chebyshev(Method):
     def plan(self, segment: Segment) -> Plan:
         """Terms needed to reach the tolerance; refuses more than 10^7."""
         generator: Generator = segment.view("generator")
-        z = generator.fastest * segment.duration
-        if z == 0.0:
+        if generator.resting:
             return Plan(0, None, 0.0)
-        terms = _terms_at_most(z, self.tolerance)
+        terms = _terms_at_most(generator.fastest * segment.duration, self.tolerance)
         if terms > MOST_TERMS:
             raise Unsupported(f"chebyshev would take {terms:.2g} terms, more than {MOST_TERMS:g}")
         return Plan(terms, None, terms * segment.grid.cells * TERM * generator.cost)
 
-    def advance(self, u: Array, segment: Segment) -> Array:
+    def carry(self, u: Array, segment: Segment, *, integrate: bool) -> tuple[Array, list[Array]]:
         """Sum the series, in slices short enough to be interrupted."""
         steps, _, seconds, _ = self.plan(segment)
-        if steps == 0:
-            return u
         generator: Generator = segment.view("generator")
-        weights = exponential_weights(generator.fastest * segment.duration, self.tolerance)
+        if steps == 0:
+            return u, [segment.duration * u] * u.ndim if integrate else []
+        # Any rate will do where nothing but a source acts.
+        fastest = generator.fastest or 1.0 / segment.duration
+        # The series for the integral, by which the balance closes, needs its slope at one as well,
+        # to which the last terms contribute most.
+        tolerance = 1e-17 if integrate else self.tolerance
+        weights = exponential_weights(fastest * segment.duration, tolerance)
+        shares = quotient_weights(weights) / fastest
+        tails = np.cumsum(weights[:0:-1])[::-1].copy()
         older, newer = np.array(u, order="C"), np.array(u, order="C")
-        generator.sweep(1.0 / generator.fastest).step(newer, np.empty(u.shape), 1)
-        total = weights[0] * older + weights[1] * newer
-        doubled = generator.sweep(2.0 / generator.fastest)
-        batch = max(1, int(steps * SLICE / max(seconds, SLICE)))
-        for done in range(2, weights.size, batch):
-            doubled.expand(older, newer, total, weights[done : done + batch], 2.0, -1.0)
-            segment.pulse(min(1.0, (done + batch) / weights.size))
-        # What rests, rests to the last bit: the weights sum to one only within their rounding.
-        return np.asarray(np.where(generator.leaving > 0.0, total, u))
+        result, total = np.array(u, order="C"), np.zeros(u.shape) if integrate else None
+        growth, memory = np.full(tails.size, 2.0), np.ones(tails.size)
+        growth[0], memory[0] = 1.0, 0.0
+        sweep = generator.sweep(1.0 / fastest)
+        for first, last in slices(tails.size, seconds):
+            part = slice(first, last)
+            sweep.expand(older, newer, result, growth[part], memory[part], tails[part],
+                         shares[part], total)  # fmt: skip
+            segment.pulse(last / tails.size)
+        return result, [] if total is None else [total] * u.ndim
 
     def predict(self, before: Prediction | None, _reference: Array, segment: Segment) -> Prediction:
         """Tolerances of the segments so far, and round-off of as many terms."""
@@ -97,6 +108,20 @@ def exponential_weights(z: float, tolerance: float) -> Array:
     weights = np.asarray(weights[:keep])
     weights[0] += 1.0 - math.fsum(weights)
     return weights
+
+
+def quotient_weights(weights: Array) -> Array:
+    """Chebyshev coefficients of (p(x) - p(1)) / (x - 1), for p given by its own.
+
+    From x T_k = (T_k+1 + T_k-1) / 2, beginning with the highest: d_k-1 = 2 c_k + 2 d_k - d_k+1.
+    With the exponential for p that is its integral over time, divided by the duration times z.
+    """
+    count = weights.size
+    d = np.zeros(count + 1)
+    for k in range(count - 1, 0, -1):
+        d[k - 1] = 2.0 * weights[k] + 2.0 * d[k] - d[k + 1]
+    d[0] *= 0.5
+    return d[: count - 1]
 
 
 def _terms_at_most(z: float, tolerance: float) -> int:

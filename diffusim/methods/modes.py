@@ -40,7 +40,7 @@ class Modes(Method):
     """
 
     needs = ("symbol",)
-    handles = frozenset({"walls", "uneven"}) | ANY_START
+    handles = frozenset({"walls", "uneven", "radial"}) | ANY_START
     fields = 5.0
 
     limit: Limit = "lattice"  # type: ignore[misc]

@@ -59,7 +59,7 @@ class Walkers(Method):
     """
 
     needs = ("medium", "generator")
-    handles = frozenset({"walls", "uneven"})
+    handles = frozenset({"walls", "uneven", "flow"})
     statistical = True
     positive = True
     fields = 5.0
@@ -223,8 +223,9 @@ def _bounds(closed: Array) -> tuple[Array, Array]:
 
 def _thresholds(generator: Generator) -> Array:
     """Cumulative chances of the four moves from each cell, times 2^32."""
-    fields = generator.coefficients(1.0 / generator.fastest, "fields").values
-    chances = np.cumsum(np.stack([np.asarray(f).ravel() for f in fields], axis=1), axis=1)
+    moves = generator.moves()
+    moves = [np.zeros(generator.shape)] * (4 - len(moves)) + moves
+    chances = np.cumsum(np.stack([m.ravel() / generator.fastest for m in moves], axis=1), axis=1)
     return np.minimum(np.rint(chances * 2.0**32), 2.0**32).astype(np.uint64)
 
 

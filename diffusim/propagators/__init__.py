@@ -37,6 +37,14 @@ class Propagator(Member, family="diffusim.propagators"):
         """Times in s at which the medium really changes on this grid."""
         return ()
 
+    def accounts(self, _grid: Grid) -> tuple[str, ...]:
+        """Names of what a ledger of this medium counts, none where nothing comes in or leaves."""
+        return ()
+
+    def notes(self, _grid: Grid) -> Iterator[str]:
+        """Say what a user should know of this medium on this grid."""
+        return iter(())
+
     def check(self, _grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with this instance on this grid."""
         return iter(())

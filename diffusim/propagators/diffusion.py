@@ -1,134 +1,55 @@
-"""Diffusion: salt spreading through water at rest, with walls that can be lifted.
+"""Diffusion: salt spreading through water, with walls, obstacles, flow, decay and sources.
 
-du/dt = div(D grad u), no flux through walls. On the grid the conductance of a face is that of
-resistances in series, half a cell on each side, so the two-slab steady state is exact; a wall's
-resistance is infinite.
+du/dt = div(D grad u - v u) - decay u + source. On the grid the conductance of a face is that of
+resistances in series, half a cell on each side and a membrane between, so the two-slab steady state
+is exact; a wall's resistance is infinite. A flow makes the two numbers of a face differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from hashlib import sha256
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
 
 from diffusim import spectrum
-from diffusim.block import (
-    Array,
-    Block,
-    Invalid,
-    Metres,
-    SquareMetresPerSecond,
-    Unsupported,
-    listed,
-)
-from diffusim.files import InputFile, read_array
-from diffusim.generator import Faces, Generator
+from diffusim.block import Array, Invalid, Unsupported
+from diffusim.edges import Edge
+from diffusim.generator import Faces, Generator, Rim
 from diffusim.grid import Grid
+from diffusim.medium import diffusivity as diffusivities
+from diffusim.medium.diffusivity import Diffusivity
+from diffusim.medium.modes import Medium, symbol
+from diffusim.medium.obstacles import DecayInCells, InCells, Obstacles, in_cells
+from diffusim.medium.stirring import Flow, fitted, flows, own_diffusivity
+from diffusim.medium.walls import Walls, narrowed, resistances
 from diffusim.propagators import Limit, Propagator
-from diffusim.propagators.walls import Axis, Walls, closures, off_face
 
-Positive = Annotated[SquareMetresPerSecond, Field(ge=0, lt=1e12)]
-
-
-class PerAxis(Block):
-    """A diffusivity for each axis."""
-
-    x: Positive
-    y: Positive | None = None
-
-    def cells(self, grid: Grid) -> list[Array]:
-        """Diffusivity for flow along each axis, in the smallest shape that broadcasts."""
-        numbers = [self.x, self.y][: len(grid.shape)]
-        if None in numbers:
-            raise Invalid("expected a diffusivity along y as well", "y")
-        return [np.full((1,) * len(grid.shape), number) for number in numbers]
-
-
-class Layers(Block):
-    """Layers across one axis: ``values[i]`` up to the place ``at[i]``, the last one beyond."""
-
-    kind: Literal["layers"]
-    axis: Axis
-    at: Annotated[tuple[Metres, ...], listed]
-    values: Annotated[tuple[Positive, ...], listed]
-
-    def cells(self, grid: Grid) -> list[Array]:
-        """Diffusivity for flow along each axis, in the smallest shape that broadcasts."""
-        if len(self.values) != len(self.at) + 1 or list(self.at) != sorted(set(self.at)):
-            raise Invalid("layers need growing places 'at' and one value more than places", "at")
-        axis = grid.axis(self.axis)
-        for number, place in enumerate(self.at):
-            for problem in off_face(grid, axis, place, "at", number):
-                raise problem
-        values = np.array(self.values)[np.searchsorted(self.at, grid.centres(axis), side="right")]
-        return [grid.along(axis, values)] * len(grid.shape)
-
-
-class Given(Block):
-    """A diffusivity for each cell, in m^2/s, given from Python as an array."""
-
-    values: Annotated[
-        Array, PlainSerializer(lambda values: sha256(values.tobytes()).hexdigest()),
-        WithJsonSchema({"type": "array"}),
-    ]  # fmt: skip
-
-    def cells(self, grid: Grid) -> list[Array]:
-        """Diffusivity for flow along each axis, in the smallest shape that broadcasts."""
-        values = np.array(self.values, dtype=float)
-        if values.shape != grid.shape or not np.all(np.isfinite(values)) or np.min(values) < 0:
-            raise Invalid(f"expected an array of shape {grid.shape}, finite and not negative")
-        return [values] * len(grid.shape)
-
-
-class Map(Block):
-    """A diffusivity for each cell, in m^2/s, from a ``.npy`` file of the grid's shape."""
-
-    kind: Literal["map"]
-    path: InputFile
-
-    def cells(self, grid: Grid) -> list[Array]:
-        """Diffusivity for flow along each axis, in the smallest shape that broadcasts."""
-        values = read_array(self.path, grid.shape)
-        if np.min(values) < 0:
-            raise Invalid(f"'{self.path.name}' holds negative diffusivities", "path")
-        return [values] * len(grid.shape)
-
-
-def _diffusivity(value: Any, info: Any) -> Any:
-    """Choose the class by the keys that are there, so that errors speak of one class only."""
-    if isinstance(value, np.ndarray):
-        return Given(values=value)
-    if isinstance(value, dict):
-        kinds: dict[str, type[Block]] = {"layers": Layers, "map": Map}
-        return kinds.get(value.get("kind", ""), PerAxis).model_validate(value, context=info.context)
-    return value
-
-
-# A dense basis takes the cube of this in work and the square in memory, per axis.
-LARGEST_BASIS = 1024
-
-
-class Medium(NamedTuple):
-    """What particles between planes need to know: per axis the diffusivity and the closed faces."""
-
-    diffusivity: tuple[float, ...]
-    closed: tuple[Array, ...]
+# Flow through a closed face, as a part of the largest, beyond which it is refused.
+LEAK = 1e-9
 
 
 class Diffusion(Propagator):
-    """Diffusion of a dissolved substance in water at rest.
+    """Diffusion of a dissolved substance, at rest or carried by a flow.
 
     Parameters
     ----------
     diffusivity : float, mapping or array
         D in m^2/s: one number, ``{x:, y:}``, ``{kind: layers, axis:, at:, values:}``, ``{kind: map,
-        path:}``, or, from Python, an array of the grid's shape.
+        path:}``, ``{kind: image, path:, values:}``, ``{kind: schedule, at:, values:}`` of any of
+        these, or, from Python, an array of the grid's shape.
     walls : list of walls, optional
-        ``{axis:, at:, span:, opens:, closes:}`` or ``{every: cell, region:, opens:, closes:}``.
+        ``{axis:, at:, span:}``, ``{every: cell, region:}``, ``{box:}`` or ``{line:}``, each with
+        ``opens:``, ``closes:`` and ``permeability:``.
+    obstacles : mapping or array, optional
+        Solid cells: ``{kind: array | image | formula | boxes, ...}``.
+    flow : mapping or list of mappings, optional
+        ``{kind: vortex | shear | channel | double-gyre | uniform | map, ...}`` with ``starts:`` and
+        ``stops:``.
+    decay : float, formula, map or array, optional
+        Rate of decay in 1/s.
+    source : float, formula, map or array, optional
+        What comes up in the cells, in the field's unit per s.
 
     References
     ----------
@@ -136,80 +57,254 @@ class Diffusion(Propagator):
     Transfer and Fluid Flow*, 1980, section 4.2-3 (conductances in series).
     """
 
-    diffusivity: Annotated[
-        Positive | PerAxis | Layers | Map | SkipJsonSchema[Given], BeforeValidator(_diffusivity)
-    ]
+    diffusivity: Diffusivity
     walls: Walls = ()
+    obstacles: Obstacles | None = None
+    flow: Flow = ()
+    decay: DecayInCells | None = None
+    source: InCells | None = None
 
-    def traits(self, _grid: Grid) -> dict[str, str]:
-        """Walls and uneven diffusivity, where there are any."""
+    def traits(self, grid: Grid) -> dict[str, str]:
+        """What makes this medium more than even water in a closed box, each with its key."""
         found = {}
         if self.walls:
             found["walls"] = "propagator.walls"
-        if isinstance(self.diffusivity, Layers | Map | Given):
+        if self.obstacles is not None:
+            found["walls"] = "propagator.obstacles"
+        if diffusivities.uneven(self.diffusivity):
             found["uneven"] = "propagator.diffusivity"
+        if self.flow:
+            found["flow"] = "propagator.flow"
+        if self.decay is not None:
+            found["open"] = "propagator.decay"
+        if self.source is not None:
+            found["affine"] = "propagator.source"
+        for name, _, side in grid.named_sides:
+            if side.open:
+                found["open"] = f"grid.edges.{name}"
+            if side.kind == "flux" or (side.open and any(v != 0.0 for _, v in side.table)):
+                found["affine"] = f"grid.edges.{name}"
+        if grid.radial:
+            found["radial"] = "grid.geometry"
         return found
 
+    def accounts(self, grid: Grid) -> tuple[str, ...]:
+        """Names of what the ledger of this medium counts; none where it is closed."""
+        sides = [name for name, _, side in grid.named_sides
+                 if side.kind not in ("no-flux", "periodic")]  # fmt: skip
+        decay = ["decay"] * (self.decay is not None)
+        return (*sides, *decay, *["source"] * (self.source is not None))
+
+    # --- in the course of time ------------------------------------------------------------------
+
     def events(self, grid: Grid) -> tuple[float, ...]:
-        """Times in s at which a wall is lifted or lowered and another face is closed than before.
+        """Times in s at which the medium really changes.
 
         A wall on the rim of a closed box, or one that stands in another, changes nothing.
         """
-        times = sorted({time for wall in self.walls for time in wall.events()})
-        if not times:
+        times = {t for wall in self.walls for t in wall.events()}
+        times |= {t for spoon in self.flow for t in spoon.events()}
+        times |= {t for _, _, side in grid.named_sides for t in side.events()}
+        if isinstance(self.diffusivity, diffusivities.Schedule):
+            times |= set(self.diffusivity.at[1:])
+        ordered = sorted(times)
+        if not ordered:
             return ()
-        between = [0.5 * (a + b) for a, b in zip(times, times[1:], strict=False)]
-        amid = [times[0] - 1.0, *between, times[-1] + 1.0]
-        states = [self._barred(grid, time) for time in amid]
+        between = [0.5 * (a + b) for a, b in zip(ordered, ordered[1:], strict=False)]
+        states = [self._state(grid, time) for time in
+                  (ordered[0] - 1.0, *between, ordered[-1] + 1.0)]  # fmt: skip
         return tuple(
             time
-            for time, before, after in zip(times, states, states[1:], strict=False)
-            if not all(map(np.array_equal, before, after))
+            for time, before, after in zip(ordered, states, states[1:], strict=False)
+            if not _same(before, after)
         )
 
+    def _state(self, grid: Grid, time: float) -> list[Any]:
+        """All of the medium that can change, in a form that can be compared."""
+        barred = self._resistance(grid, time)
+        for axis, pair in enumerate(grid.edges):
+            # Nothing crosses a closed side, whatever stands there.
+            ends = [grid.shape[axis] * high for high, s in enumerate(pair) if s.kind == "no-flux"]
+            rim = grid.along(axis, np.isin(np.arange(grid.shape[axis] + 1), ends))
+            barred[axis] = np.where(rim, np.inf, barred[axis])
+        spoons = [number for number, spoon in enumerate(self.flow) if spoon.stirs(time)]
+        outside = [grid.outside(axis, side, max(time, 0.0)) for _, axis, side in grid.named_sides]
+        schedule = self.diffusivity
+        turn = schedule.turn(time) if isinstance(schedule, diffusivities.Schedule) else 0
+        return [*barred, np.array(spoons), *outside, np.array(turn)]
+
     def check(self, grid: Grid) -> Iterator[Invalid]:
-        """Yield what is wrong with the diffusivity or a wall on this grid."""
-        try:
-            self._cells(grid)
-        except Invalid as problem:
-            yield Invalid(problem.message, "diffusivity", *problem.path)
-        except ValueError as failure:
-            yield Invalid(str(failure), "diffusivity")
+        """Yield what is wrong with any part of this medium on this grid."""
+        sound = True
+        for key in ("diffusivity", "obstacles", "decay", "source"):
+            try:
+                self._part(key, grid)
+            except Invalid as problem:
+                yield Invalid(problem.message, key, *problem.path)
+                sound = False
+            except ValueError as failure:
+                yield Invalid(str(failure), key)
+                sound = False
         for number, wall in enumerate(self.walls):
             for fault in wall.problems(grid):
                 yield Invalid(fault.message, "walls", number, *fault.path)
+                sound = False
+        if self.flow and sound:
+            yield from self._misled(grid)
 
-    def _cells(self, grid: Grid) -> list[Array]:
-        if isinstance(self.diffusivity, float | int):
-            number = np.full((1,) * len(grid.shape), float(self.diffusivity))
-            return [number] * len(grid.shape)
-        return self.diffusivity.cells(grid)
+    def _part(self, key: str, grid: Grid) -> None:
+        """Make one part of the medium, to see whether it can be made."""
+        value = getattr(self, key)
+        if value is None:
+            return
+        if key == "obstacles":
+            value.solid(grid)
+        elif key == "diffusivity":
+            if isinstance(value, diffusivities.Schedule):
+                value.check()
+            for one in diffusivities.in_turn(value):
+                diffusivities.in_cells(one, grid)
+        elif np.min(in_cells(value, grid)) < 0 and key == "decay":
+            raise Invalid("a rate of decay must not be negative; give a source instead")
 
-    def _barred(self, grid: Grid, time: float) -> list[Array]:
-        """Faces that nothing crosses: closed walls and the rim, unless it is joined."""
-        barred = closures(self.walls, grid, time)
+    def _misled(self, grid: Grid) -> Iterator[Invalid]:
+        """Flows that cannot be made here, or that cross what is closed."""
+        if grid.radial:
+            yield Invalid("flow is for boxes; this grid is radial", "flow")
+            return
+        for number, spoon in enumerate(self.flow):
+            try:
+                spoon.through(grid)
+            except Invalid as problem:
+                yield Invalid(problem.message, "flow", number, *problem.path)
+                return
+        for start in (0.0, *self.events(grid)):
+            moved = flows(self.flow, grid, start)
+            if moved is None:
+                continue
+            for axis, flow in enumerate(moved):
+                crossing = np.abs(np.where(self._shut(grid, start)[axis], flow, 0.0))
+                largest = max(float(np.max(np.abs(f))) for f in moved)
+                if float(np.max(crossing)) > LEAK * largest:
+                    message = (
+                        f"it flows across a closed wall, side or obstacle on the axis "
+                        f"{grid.names[axis]}; make that side periodic or give it a value, "
+                        "or choose a flow that stays inside"
+                    )
+                    yield Invalid(message, "flow")
+                    return
+
+    def notes(self, grid: Grid) -> Iterator[str]:
+        """Say how far the flow is resolved by the cells, in every stretch of time it is different.
+
+        Warns where the scheme's own diffusivity exceeds that of the medium.
+        """
+        if not self.flow:
+            return
+        worst, ratio = 0.0, 0.0
+        for time in (0.0, *self.events(grid)):
+            moved = flows(self.flow, grid, time)
+            if moved is None:
+                continue
+            walls = self._resistance(grid, time)
+            for axis, (half, flow) in enumerate(zip(self._halves(grid, time), moved, strict=True)):
+                below, above = _beside(half, axis, grid.shape[axis])
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    peclet = np.nan_to_num(np.abs(flow) * (below + above + walls[axis]), posinf=0.0)
+                worst = max(worst, float(np.max(peclet)))
+                ratio = max(ratio, float(np.max(own_diffusivity(peclet))))
+        warning = ""
+        if ratio > 1.0:
+            warning = "; it is larger than D: take smaller cells or a slower flow"
+        yield (
+            f"the largest cell Peclet number is {worst:.3g}, where the scheme has a diffusivity "
+            f"of its own of {ratio:.3g} D{warning}"
+        )
+
+    def prepare(self, u: Array, grid: Grid) -> Array:
+        """Take the field out of solid cells."""
+        if self.obstacles is None:
+            return u
+        return np.where(self.obstacles.solid(grid), 0.0, u)
+
+    # --- views ------------------------------------------------------------------------------------
+
+    def _resistance(self, grid: Grid, time: float) -> list[Array]:
+        """Resistance of walls, obstacles and the rim on all faces, in s/m, in the smallest shape."""
+        found = resistances(self.walls, grid, time)
+        if self.obstacles is not None:
+            solid = self.obstacles.solid(grid)
+            for axis, n in enumerate(grid.shape):
+                ring = np.take(solid, np.arange(-1, n + 1) % n, axis)
+                beside = np.delete(ring, -1, axis) | np.delete(ring, 0, axis)
+                found[axis] = narrowed(np.where(beside, np.inf, found[axis]), axis)
         for axis, n in enumerate(grid.shape):
-            if not grid.wrap[axis] or n == 1:
-                barred[axis] = barred[axis] | grid.along(axis, np.isin(np.arange(n + 1), (0, n)))
-        return barred
+            if n == 1 and grid.wrap[axis]:
+                found[axis] = np.full_like(found[axis], np.inf)
+        return found
+
+    def _shut(self, grid: Grid, time: float) -> list[Array]:
+        """Faces that nothing crosses: walls, obstacles, and sides that are not open or joined."""
+        shut = [np.isinf(r) for r in self._resistance(grid, time)]
+        for axis, pair in enumerate(grid.edges):
+            ends = [end for end, side in zip((0, -1), pair, strict=True)
+                    if side.kind in ("no-flux", "flux")]  # fmt: skip
+            rim = np.zeros(grid.shape[axis] + 1, dtype=bool)
+            rim[ends] = True
+            shut[axis] = shut[axis] | grid.along(axis, rim)
+        return shut
+
+    def _halves(self, grid: Grid, time: float) -> list[Array]:
+        """Resistance of half a cell for flow along each axis, in s/m."""
+        cells = diffusivities.in_cells(diffusivities.steady(self.diffusivity, time), grid)
+        with np.errstate(divide="ignore"):
+            return [
+                np.broadcast_to(
+                    0.5 * grid.along(axis, np.full(n, h)),
+                    np.broadcast_shapes(grid.along(axis, np.zeros(n)).shape, d.shape),
+                )
+                / d
+                for axis, (n, h, d) in enumerate(
+                    zip(grid.shape, grid.spacing, cells, strict=True)
+                )
+            ]
 
     def generator(self, grid: Grid, time: float) -> Generator:
-        """Conductances g = area / (half / D_below + half / D_above), zero at walls."""
-        barred = self._barred(grid, time)
-        faces = []
-        for axis, cells in enumerate(self._cells(grid)):
-            measure = grid.along(axis, grid.measure(axis))
-            with np.errstate(divide="ignore"):
-                half = (
-                    np.broadcast_to(0.5 * measure, np.broadcast_shapes(measure.shape, cells.shape))
-                    / cells
-                )
-            ring = np.take(half, np.arange(-1, grid.shape[axis] + 1) % grid.shape[axis], axis)
-            below, above = (np.delete(ring, end, axis) for end in (-1, 0))
-            conductance = grid.along(axis, grid.area(axis)) / (below + above)
-            conductance = np.where(barred[axis], 0.0, conductance)
-            faces.append(Faces(conductance, conductance, measure))
-        return Generator(grid.shape, faces, grid.wrap)
+        """Conductances g = area / (half / D_below + 1 / P + half / D_above), zero at walls."""
+        faces, rims = [], list[Rim]()
+        moved = flows(self.flow, grid, time)
+        walls = self._resistance(grid, time)
+        for axis, half in enumerate(self._halves(grid, time)):
+            n = grid.shape[axis]
+            area = grid.along(axis, grid.area(axis))
+            below, above = _beside(half, axis, n)
+            conductance = area / (below + above + walls[axis])
+            if not grid.wrap[axis]:
+                rim = grid.along(axis, np.isin(np.arange(n + 1), (0, n)))
+                conductance = np.where(rim, 0.0, conductance)
+            if moved is None:
+                up = down = conductance
+            else:
+                shut = np.isinf(walls[axis]) | (conductance == 0.0) & _rim(grid, axis)
+                up, down = fitted(conductance, np.where(shut, 0.0, moved[axis] * area))
+            faces.append(Faces(up, down, grid.along(axis, grid.measure(axis))))
+            for high, side in enumerate(grid.edges[axis]):
+                if side.kind in ("no-flux", "periodic"):
+                    continue
+                end = [-1] if high else [0]
+                resistance = np.take(half, end, axis) + np.take(walls[axis], end, axis)
+                flow = None if moved is None else np.take(moved[axis], end, axis)
+                name = grid.named_sides[2 * axis + high][0]
+                give, take = _through_side(
+                    side, np.take(area, end, axis), resistance, flow, bool(high),
+                    grid.outside(axis, side, time),
+                )  # fmt: skip
+                rims.append(Rim(name, axis, bool(high), give, take))
+        loss = None if self.decay is None else in_cells(self.decay, grid)
+        source = None if self.source is None else in_cells(self.source, grid)
+        if source is not None and self.obstacles is not None:
+            source = np.where(self.obstacles.solid(grid), 0.0, source)
+        return Generator(grid.shape, faces, grid.wrap, rims, loss, source)
 
     def medium(self, grid: Grid, time: float) -> Medium:
         """Diffusivity and planes of a medium that is even between full walls.
@@ -217,23 +312,29 @@ class Diffusion(Propagator):
         Raises
         ------
         Unsupported
-            When the diffusivity is uneven, a wall does not span the grid, or one stands inside a
-            ring.
+            When the diffusivity is uneven, a wall does not span the grid or lets something through,
+            one stands inside a ring, or the grid is radial.
         """
-        if isinstance(self.diffusivity, Layers | Map | Given):
+        if diffusivities.uneven(self.diffusivity):
             raise Unsupported("the diffusivity is uneven (propagator.diffusivity)")
-        closed = closures(self.walls, grid, time)
+        if grid.radial:
+            raise Unsupported("the grid is radial (grid.geometry)")
+        if flows(self.flow, grid, time) is not None:
+            raise Unsupported("the water flows (propagator.flow)")
         planes = []
-        for axis, barred in enumerate(closed):
-            if barred.size != grid.shape[axis] + 1:
+        for axis, resistance in enumerate(resistances(self.walls, grid, time)):
+            if np.any(np.isfinite(resistance) & (resistance > 0.0)):
+                raise Unsupported("a membrane lets something through (propagator.walls)")
+            barred = np.isinf(resistance)
+            if barred.size != grid.shape[axis] + 1 or self.obstacles is not None:
                 raise Unsupported("a wall spans only part of the grid (propagator.walls)")
             plane = barred.ravel()
             if grid.wrap[axis] and np.any(plane[1:-1]) and not plane[0]:
                 raise Unsupported("a wall stands inside a periodic axis (propagator.walls)")
             planes.append(plane | (np.isin(np.arange(plane.size), (0, plane.size - 1))
                                    & (not grid.wrap[axis])))  # fmt: skip
-        numbers = tuple(float(cells.flat[0]) for cells in self._cells(grid))
-        return Medium(numbers, tuple(planes))
+        cells = diffusivities.in_cells(diffusivities.steady(self.diffusivity, time), grid)
+        return Medium(tuple(float(d.flat[0]) for d in cells), tuple(planes))
 
     def symbol(self, grid: Grid, time: float, limit: Limit) -> spectrum.Symbol:
         """Per axis a basis in which diffusion is a multiplication, for one of the three limits.
@@ -245,66 +346,51 @@ class Diffusion(Propagator):
             an uneven one.
         """
         generator = self.generator(grid, time)
-        if not generator.symmetric or not generator.separable:
+        if not generator.still or not generator.closed or not generator.separable:
             raise Unsupported(
                 "the medium differs along both axes (propagator.walls or propagator.diffusivity), "
                 "so it has no symbol"
             )
         try:
             medium = self.medium(grid, time)
-            axes = [_even_axis(grid, medium, axis, limit) for axis in grid.axes]
         except Unsupported as reason:
             if limit != "lattice":
                 raise Unsupported(f"limit {limit} needs an even medium: {reason}") from None
-            axes = [_own_axis(grid, generator, axis) for axis in grid.axes]
-        bases = [basis for basis, _ in axes]
-
-        def multiplier(duration: float) -> Array:
-            product = np.ones((1,) * len(grid.shape))
-            for axis, (_, factor) in enumerate(axes):
-                product = product * grid.along(axis, factor(duration))
-            return product
-
-        return spectrum.Symbol(bases, multiplier, generator.fastest)
+            return symbol(grid, generator, None, limit)
+        try:
+            return symbol(grid, generator, medium, limit)
+        except Unsupported:
+            if limit != "lattice":
+                raise
+            return symbol(grid, generator, None, limit)
 
 
-Factor = Callable[[float], Array]
+def _same(before: Sequence[Array], after: Sequence[Array]) -> bool:
+    return all(map(np.array_equal, before, after))
 
 
-def _even_axis(
-    grid: Grid, medium: Medium, axis: int, limit: Limit
-) -> tuple[spectrum.Basis, Factor]:
-    n, closed = grid.shape[axis], medium.closed[axis]
-    speed = medium.diffusivity[axis] / grid.spacing[axis] ** 2
-    parts = spectrum.compartments(closed)
-    if len(parts) == n or speed == 0.0:
-        return spectrum.Rest(), lambda _duration: np.ones(1)
-    if not closed[0]:
-        basis: spectrum.Basis = spectrum.Fourier()
-        theta = spectrum.fourier_angles(n)
-    elif len(parts) == 1:
-        basis, theta = spectrum.Cosine(), spectrum.cosine_angles(n)
-    else:
-        _must_be_short(grid, axis)
-        theta, basis = spectrum.cosine_modes(parts)
-    if limit == "cell-to-cell":
-        return basis, lambda duration: spectrum.cell_factor(theta, 2.0 * speed * duration)
-    rate = spectrum.lattice_rate(theta) if limit == "lattice" else theta**2
-    return basis, lambda duration: np.exp(-duration * speed * rate)
+def _beside(cells: Array, axis: int, n: int) -> tuple[Array, Array]:
+    """What the cells below and above each face have; beyond a rim that of the opposite one."""
+    ring = np.take(cells, np.arange(-1, n + 1) % n, axis)
+    return np.delete(ring, -1, axis), np.delete(ring, 0, axis)
 
 
-def _own_axis(grid: Grid, generator: Generator, axis: int) -> tuple[spectrum.Basis, Factor]:
-    faces = generator.faces[axis]
-    if not np.any(faces.up):
-        return spectrum.Rest(), lambda _duration: np.ones(1)
-    _must_be_short(grid, axis)
-    rates, basis = spectrum.own_modes(faces.up.ravel(), faces.measure.ravel(), grid.wrap[axis])
-    return basis, lambda duration: np.exp(-duration * rates)
+def _rim(grid: Grid, axis: int) -> Array:
+    ends = np.isin(np.arange(grid.shape[axis] + 1), (0, grid.shape[axis]))
+    return grid.along(axis, ends & (not grid.wrap[axis]))
 
 
-def _must_be_short(grid: Grid, axis: int) -> None:
-    if grid.shape[axis] > LARGEST_BASIS:
-        raise Unsupported(
-            f"axis {grid.names[axis]} is not even and has {grid.shape[axis]} cells; "
-            f"its modes are found for {LARGEST_BASIS} at most"
-        )
+def _through_side(
+    side: Edge, area: Array, resistance: Array, flow: Array | None, high: bool, outside: Array
+) -> tuple[Array, Array]:
+    """What a side lets in, take - give u: a prescribed flux, or a face to the value outside."""
+    if side.kind == "flux":
+        blocked = np.isinf(resistance)
+        return np.zeros_like(area), np.where(blocked, 0.0, area * outside)
+    if side.transfer is not None:
+        resistance = resistance + 1.0 / side.transfer
+    conductance = area / resistance
+    if flow is None:
+        return conductance, conductance * outside
+    up, down = fitted(conductance, np.where(np.isinf(resistance), 0.0, flow * area))
+    return (up, down * outside) if high else (down, up * outside)

@@ -102,6 +102,11 @@ class StoredRun:
         """Integer counts behind the field, or None for a method that does not count."""
         return self.arrays.get("counts")
 
+    @property
+    def accounts(self) -> Frames | None:
+        """What has come in by each account of an open medium since time zero, or None."""
+        return self.arrays.get("accounts")
+
     def array(self, name: str) -> np.ndarray:
         """Read all frames of one array, stacked.
 

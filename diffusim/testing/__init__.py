@@ -8,20 +8,43 @@ In the tests of a package that brings a method::
         contract(MyMethod)
 """
 
+from diffusim.testing.catalogue import problems
 from diffusim.testing.contract import contract, counts_p_value
-from diffusim.testing.oracle import extrapolated, finer_truth, lattice_truth, oracle_matrix
-from diffusim.testing.problems import Barrier, Cage, Layered, Problem, problems
+from diffusim.testing.oracle import (
+    Dense,
+    Truth,
+    extrapolated,
+    finer_truth,
+    lattice_truth,
+    ledger_truth,
+    oracle,
+    oracle_matrix,
+    steady_state,
+)
+from diffusim.testing.problems import Barrier, Cage, Layered, Problem, Scheduled, Side
+from diffusim.testing.trial import Split, Trial, by_scheme, turned
 
 __all__ = [
     "Barrier",
     "Cage",
+    "Dense",
     "Layered",
     "Problem",
+    "Scheduled",
+    "Side",
+    "Split",
+    "Trial",
+    "Truth",
+    "by_scheme",
     "contract",
     "counts_p_value",
     "extrapolated",
     "finer_truth",
     "lattice_truth",
+    "ledger_truth",
+    "oracle",
     "oracle_matrix",
     "problems",
+    "steady_state",
+    "turned",
 ]

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import special
 
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.methods import Method
-from diffusim.propagators import Propagator
-from diffusim.runs import Course, Frame, plan, revived, taken_apart
+from diffusim.runs import Course, Frame, revived, taken_apart
+from diffusim.testing.catalogue import problems
 from diffusim.testing.oracle import (
     FINER,
+    Truth,
+    equations,
     even,
     extrapolated,
     finer_truth,
-    lattice_truth,
-    oracle_matrix,
-    stretches,
+    ledger_truth,
+    steady_state,
+    volumes,
 )
-from diffusim.testing.problems import Problem, problems
+from diffusim.testing.problems import Problem
+from diffusim.testing.trial import Scheme, Split, Trial, by_scheme, turned
 
 EXACT, KEPT, ALPHA = 1e-11, 1e-12, 1e-6
 PARTICLES = 100_000
 # How closely the grids up to 15 times finer tell a truth other than the lattice's.
 EXTRAPOLATED = {"continuum": 1e-8, "cell-to-cell": 2e-5}
-
-# What a scheme must give exactly: from the generator's matrix, a field as a vector, the number of
-# steps and their length.
-Scheme = Callable[[Array, Array, int, float], Array]
+# An order p is told by three halvings, from where the error is the p-th power of one per cent (what
+# bends the line falls with the step, so steps have to be as short for any order) and where the
+# slope no longer changes: a leading term that happens to be small shows late.
+HALVINGS, SMALL, MOST_HALVINGS, SLOPE = 3, 0.01, 16, 0.1
 
 
 def contract(
@@ -47,23 +49,28 @@ def contract(
     On every problem the method either refuses in words before anything is computed, or
 
     - lands on every frame time, keeps the total to 1e-12, and every cell at or above zero if it
-      says ``positive``;
-    - agrees with the oracle of its own limit: to 1e-11 of the largest value; or, where it states an
-      ``order``, with errors that fall as that power of its option ``dt``; or, where it is
-      ``statistical``, with counts whose chi-square is not beyond one in a million;
+      says ``keeps_sign`` and nothing below zero comes in;
+    - in an open medium keeps a ledger: what is inside is the start and what came in by all accounts
+      to 1e-12 of what went through, and the accounts have their names in order;
+    - agrees with the oracle of its own limit, fields and accounts: to 1e-11 of the largest value;
+      or, where it states an order, its ``accuracy``, with errors that fall as that power of its
+      option ``dt``; or, where it is ``statistical``, with counts whose chi-square is not beyond one
+      in a million;
+    - leaves a steady state where it is, to 1e-12, unless its scheme says otherwise;
     - never changes the state it is given, and gives the same bits again when asked again, and when
       its state has been stored and loaded half-way;
     - leaves the start as it is at time zero and where nothing moves;
-    - unless it is statistical: is linear, and follows when the grid is flipped or transposed.
+    - unless it is statistical: is linear but for what comes in, and follows when the grid is
+      flipped or, unless its scheme takes one axis after another, transposed.
 
     Parameters
     ----------
     method : Method or type of Method
         An instance with its options, or a class, which stands for an instance with its defaults. A
         method that works to a tolerance needs one of 1e-12 here.
-    scheme : callable, optional
-        ``scheme(matrix, u, steps, dt)``: what this scheme gives exactly, to be met to 1e-12; for
-        explicit steps ``np.linalg.matrix_power(np.eye(u.size) + dt * matrix, steps) @ u``.
+    scheme : callable or Split, optional
+        ``scheme(matrix, b, u, steps, dt)``: what this scheme gives exactly for du/dt = L u + b, to
+        be met to 1e-12; see `diffusim.testing.schemes` for some, and for those that split L.
     only : sequence of Problem, optional
         Default: all of `problems`.
 
@@ -93,42 +100,6 @@ def contract(
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """A method at work on a problem; what it must keep is said in the tests below."""
-
-    method: Method
-    problem: Problem
-    propagator: Propagator
-    scheme: Scheme | None
-
-    def course(self, times: Sequence[float] | None = None, **options: Any) -> Course:
-        """Plan the method, perhaps with other frame times or options."""
-        method = self.method.model_copy(update=options)
-        return plan(method, self.propagator, self.problem.grid, times or self.problem.times, seed=7)
-
-    def frames(self, u: Array) -> list[Frame]:
-        """Carry a start through all frames."""
-        return list(self.course().frames(u))
-
-    def fail(self, what: str) -> AssertionError:
-        """The sentence for a broken word."""
-        return AssertionError(f"{self.method.name} on '{self.problem.name}': {what}")
-
-    def meet(self, found: Array, wanted: Array, tolerance: float, what: str) -> None:
-        """Refuse a field that is further from another than a part of that one's largest value."""
-        apart = float(np.max(np.abs(found - wanted)) / np.max(np.abs(wanted)))
-        if not apart <= tolerance:
-            raise self.fail(
-                f"{what}: {apart:.3g} of the largest value apart, allowed {tolerance:g}"
-            )
-
-    def same(self, found: Array, wanted: Array, what: str) -> None:
-        """Refuse a field that is not another to the last bit."""
-        if not np.array_equal(found, wanted):
-            raise self.fail(f"{what}: not the same bits")
-
-
 def _tried(method: Method, problem: Problem, scheme: Scheme | None) -> str:
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(method, problem, problem.propagator(Path(folder)), scheme)
@@ -142,11 +113,12 @@ def _tried(method: Method, problem: Problem, scheme: Scheme | None) -> str:
         u = problem.smooth() if limit == "continuum" else problem.field()
         try:
             frames = list(course.frames(u))
-            _keeps(trial, u, frames)
+            _keeps(trial, course, u, frames)
             _repeats(trial, course, u, frames)
             _rests(trial, u)
             _truth(trial, limit, u, frames)
             if not method.statistical:
+                _stays(trial, limit, u)
                 _linear(trial, u, frames)
                 _follows(trial, u, frames)
         except (Unsupported, Invalid) as reason:
@@ -154,24 +126,48 @@ def _tried(method: Method, problem: Problem, scheme: Scheme | None) -> str:
     return "keeps the contract"
 
 
-def _keeps(trial: Trial, u: Array, frames: list[Frame]) -> None:
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+def _keeps(trial: Trial, course: Course, u: Array, frames: list[Frame]) -> None:
+    problem = trial.problem
     times = tuple(frame.time for frame in frames)
-    if times != trial.problem.times:
-        raise trial.fail(f"frames at {times}, wanted {trial.problem.times}")
+    if times != problem.times:
+        raise trial.fail(f"frames at {times}, wanted {problem.times}")
+    names = tuple(course.facts().get("accounts", ()))
+    if names != problem.accounts:
+        raise trial.fail(f"accounts {names} among its facts, wanted {problem.accounts}")
+    volume = volumes(problem)
+    start = float(np.sum(volume * problem.wet(u)))
     for frame in frames:
         if frame.field.shape != u.shape:
             raise trial.fail(f"a field of shape {frame.field.shape}, wanted {u.shape}")
-        drift = float(np.sum(frame.field) / np.sum(u)) - 1.0
+        came = _accounts(trial, frame)
+        through = abs(start) + float(np.sum(np.abs(came)))
+        drift = (float(np.sum(volume * frame.field)) - start - float(np.sum(came))) / through
         if not abs(drift) <= KEPT:
-            raise trial.fail(f"the total changes by {drift:.3g} of itself until {frame.time:g} s")
-        if trial.method.positive and not np.min(frame.field) >= 0.0:
-            raise trial.fail(f"is positive by its own word, yet reaches {np.min(frame.field):.3g}")
+            what = "the ledger is out of balance" if names else "the total changes"
+            raise trial.fail(f"{what} by {drift:.3g} of itself until {frame.time:g} s")
+        lowest = float(np.min(frame.field))
+        if trial.method.keeps_sign and problem.gives and not lowest >= 0.0:
+            raise trial.fail(f"is positive by its own word, yet reaches {lowest:.3g}")
+
+
+def _accounts(trial: Trial, frame: Frame) -> Array:
+    """What a frame says has come in by each account; nothing where the medium is closed."""
+    wanted = (len(trial.problem.accounts),)
+    if wanted == (0,):
+        return np.zeros(0)
+    found = frame.extras.get("accounts")
+    if found is None or found.shape != wanted or not np.all(np.isfinite(found)):
+        raise trial.fail(f"the medium is open, and accounts of it are {found}")
+    return found
 
 
 def _repeats(trial: Trial, course: Course, u: Array, frames: list[Frame]) -> None:
     kept = u.copy()
     for number, (first, again) in enumerate(zip(frames, course.frames(u), strict=True)):
-        trial.same(again.field, first.field, f"frame {number}, asked for again")
+        _alike(trial, again, first, f"frame {number}, asked for again")
     trial.same(u, kept, "the start it was given")
     middle = len(frames) // 2
     stored = {
@@ -179,20 +175,41 @@ def _repeats(trial: Trial, course: Course, u: Array, frames: list[Frame]) -> Non
     }
     state = revived(course.begin(u), {name: array.copy() for name, array in stored.items()})
     for later, frame in zip(frames[middle:], course.frames(u, middle, state), strict=True):
-        trial.same(frame.field, later.field, f"at {later.time:g} s, gone on from a stored state")
+        _alike(trial, frame, later, f"at {later.time:g} s, gone on from a stored state")
     for name, array in taken_apart(state).items():
         trial.same(np.asarray(array), stored[name], f"'{name}' of a state that was carried on")
 
 
+def _alike(trial: Trial, found: Frame, wanted: Frame, what: str) -> None:
+    trial.same(found.field, wanted.field, what)
+    for name, array in wanted.extras.items():
+        trial.same(found.extras[name], array, f"'{name}', {what}")
+
+
 def _rests(trial: Trial, u: Array) -> None:
     start = trial.course((0.0,))
-    first = next(iter(start.frames(u))).field
+    frame = next(iter(start.frames(u)))
+    first, came = frame.field, _accounts(trial, frame)
+    trial.same(came, np.zeros(came.shape), "the accounts at time zero")
     if not trial.method.statistical:
-        trial.same(first, u, "the frame at time zero")
-    generators = (oracle_matrix(trial.problem, 0.5 * (a + b)) for a, b in stretches(trial.problem))
-    if not any(map(np.any, generators)):
+        trial.same(first, trial.problem.wet(u), "the frame at time zero")
+    if not any(np.any(dense.matrix) or np.any(dense.b) for dense in equations(trial.problem)):
         for frame in trial.course((0.0, *trial.problem.times[1:])).frames(u):
             trial.same(frame.field, first, f"nothing moves, yet at {frame.time:g} s")
+
+
+def _stays(trial: Trial, limit: str, u: Array) -> None:
+    """A field whose rate is zero is left where it is."""
+    if limit != "lattice" or (isinstance(trial.scheme, Split) and not trial.scheme.steady):
+        return
+    steady = steady_state(trial.problem, u)
+    if steady is None:
+        return
+    for frame in trial.frames(steady):
+        trial.meet(frame.field, steady, KEPT, f"a steady state, at {frame.time:g} s")
+
+
+# --- the truth ------------------------------------------------------------------------------------
 
 
 def _truth(trial: Trial, limit: str, u: Array, frames: list[Frame]) -> None:
@@ -204,9 +221,12 @@ def _truth(trial: Trial, limit: str, u: Array, frames: list[Frame]) -> None:
     if limit == "continuum" and (problem.barriers or any(1 < n < 5 for n in problem.shape)):
         return
     levels = [] if limit == "lattice" else [finer_truth(problem, limit, finer) for finer in FINER]
-    truth = extrapolated(levels) if levels else lattice_truth(problem, u)
+    if levels:
+        truth = [Truth(field, np.zeros(0)) for field in extrapolated(levels)]
+    else:
+        truth = ledger_truth(problem, u)
     if method.statistical:
-        _lawful(trial, frames, truth)
+        _lawful(trial, frames, [told.field for told in truth])
         return
     if trial.scheme is not None:
         wanted = by_scheme(trial, trial.scheme, u)
@@ -214,12 +234,16 @@ def _truth(trial: Trial, limit: str, u: Array, frames: list[Frame]) -> None:
             trial.meet(
                 frame.field, field, KEPT, f"what the scheme gives exactly at {frame.time:g} s"
             )
-    if method.order is not None:
-        _converges(trial, method.order, u)
+    if method.accuracy is not None:
+        _converges(trial, method.accuracy, u)
         return
     tolerance = EXACT if limit == "lattice" else EXTRAPOLATED[limit]
-    for frame, field in zip(frames, truth, strict=True):
-        trial.meet(frame.field, field, tolerance, f"{limit} truth at {frame.time:g} s")
+    start = float(np.sum(volumes(problem) * problem.wet(u)))
+    for frame, told in zip(frames, truth, strict=True):
+        trial.meet(frame.field, told.field, tolerance, f"{limit} truth at {frame.time:g} s")
+        through = start + float(np.sum(np.abs(told.accounts)))
+        trial.meet(_accounts(trial, frame), told.accounts, tolerance,
+                   f"accounts at {frame.time:g} s", through)  # fmt: skip
     if levels:
         _approached(trial, [level[-1] for level in levels], frames[-1].field)
 
@@ -265,61 +289,68 @@ def counts_p_value(counts: Array, law: Array) -> float:
     )
 
 
-def by_scheme(trial: Trial, scheme: Scheme, u: Array) -> Iterator[Array]:
-    """Yield the frames that a scheme must give exactly, step by step as the method planned them."""
-    course, vector = trial.course(), u.ravel()
-    if trial.problem.times[0] == 0.0:
-        yield u
-    for (start, stop), plan_ in zip(stretches(trial.problem), course.plans, strict=True):
-        if plan_.dt is not None:
-            matrix = oracle_matrix(trial.problem, 0.5 * (start + stop))
-            vector = scheme(matrix, vector, plan_.steps, plan_.dt)
-        if stop in trial.problem.times:
-            yield vector.reshape(u.shape)
-
-
 def _converges(trial: Trial, order: int, u: Array) -> None:
-    """Errors at three steps, each half the one before, fall as the stated power."""
+    """Errors at halved steps fall as the stated power, of the field and of the accounts."""
+    problem = trial.problem
     if "dt" not in type(trial.method).model_fields:
         raise trial.fail(f"states an order of {order}, yet has no option 'dt'")
-    ends = [0.5 * (a + b) for a, b in stretches(trial.problem)]
-    fastest = max(float(-np.min(np.diag(oracle_matrix(trial.problem, end)))) for end in ends)
-    if fastest == 0.0:
-        return
+    fastest = max(float(-np.min(np.diag(dense.matrix))) for dense in equations(problem))
     last = 600.0
-    truth = lattice_truth(replace(trial.problem, times=(0.0, last)), u)[-1]
-    dt = last / 2 ** int(np.ceil(np.log2(last * fastest / 0.02)))
-    errors = []
-    for step in (dt, dt / 2, dt / 4):
-        *_, frame = trial.course((0.0, last), dt=step).frames(u)
-        errors.append(float(np.linalg.norm(frame.field - truth) / np.linalg.norm(truth)))
-    if errors[0] <= EXACT:
-        return
-    slope = float(np.log2(errors[-2] / errors[-1]))
-    if not abs(slope - order) <= 0.05:
-        raise trial.fail(f"errors {errors} of halved steps: order {slope:.3f}, stated {order}")
+    truth = ledger_truth(replace(problem, times=(0.0, last)), u)[-1]
+    through = float(np.sum(volumes(problem) * problem.wet(u))) + np.sum(np.abs(truth.accounts))
+    # The longest step that is a power of two of them, and that explicit steps can take.
+    dt = last / 2 ** int(np.ceil(np.log2(max(1.0, last * fastest))))
+    errors: list[tuple[float, float]] = []
+    while len(errors) < MOST_HALVINGS:
+        *_, frame = trial.course((0.0, last), dt=dt).frames(u)
+        away = float(np.linalg.norm(frame.field - truth.field) / np.linalg.norm(truth.field))
+        astray = float(np.linalg.norm(_accounts(trial, frame) - truth.accounts) / through)
+        errors.append((away, astray))
+        dt *= 0.5
+        if len(errors) > HALVINGS and all(
+            _settled([error[told] for error in errors[-1 - HALVINGS :]], order) for told in (0, 1)
+        ):
+            break
+    for told, name in enumerate(("errors", "errors of the accounts")):
+        series = [error[told] for error in errors[-1 - HALVINGS :]]
+        if series[-1] <= EXACT:
+            continue
+        slope = -float(np.polyfit(range(len(series)), np.log2(series), 1)[0])
+        if not abs(slope - order) <= SLOPE:
+            listed = ", ".join(f"{error:.3g}" for error in series)
+            raise trial.fail(f"{name} {listed} of halved steps: order {slope:.3f}, stated {order}")
+
+
+def _settled(errors: list[float], order: int) -> bool:
+    """Whether errors are small and fall in even steps, or are round-off."""
+    if errors[-1] <= EXACT:
+        return True
+    slopes = -np.diff(np.log2(errors))
+    return errors[0] < SMALL**order and float(np.ptp(slopes)) <= SLOPE
+
+
+# --- symmetries -----------------------------------------------------------------------------------
 
 
 def _linear(trial: Trial, u: Array, frames: list[Frame]) -> None:
+    """What becomes of 2 u + 3 v is 2 of u and 3 of v, but for what comes in: -4 of nothing."""
     other = trial.problem.field(seed=2)
-    mixed = zip(frames, trial.frames(other), trial.frames(2.0 * u + 3.0 * other), strict=True)
-    for one, two, both in mixed:
-        trial.meet(both.field, 2.0 * one.field + 3.0 * two.field, EXACT, "is not linear")
+    parts = [(2.0, frames), (3.0, trial.frames(other))]
+    if trial.problem.affine:
+        parts.append((-4.0, trial.frames(np.zeros(u.shape))))
+    for number, both in enumerate(trial.frames(2.0 * u + 3.0 * other)):
+        wanted = np.asarray(sum(share * carried[number].field for share, carried in parts))
+        trial.meet(both.field, wanted, EXACT, "is not linear")
 
 
 def _follows(trial: Trial, u: Array, frames: list[Frame]) -> None:
-    for number, what in enumerate(("flipped along x", "flipped along y")[: u.ndim]):
-        found = turned(trial, trial.problem.flipped(number), np.flip(u, number))
+    problem = trial.problem
+    for axis in problem.mirrors:
+        found = turned(trial, problem.flipped(axis), np.flip(u, axis))
         for frame, field in zip(frames, found, strict=True):
-            trial.meet(np.flip(field, number), frame.field, EXACT, what)
-    if u.ndim == 2:
-        found = turned(trial, trial.problem.transposed(), u.T)
+            what = f"flipped along {problem.axes[axis]}"
+            trial.meet(np.flip(field, axis), frame.field, EXACT, what)
+    if problem.transposes and not isinstance(trial.scheme, Split):
+        found = turned(trial, problem.transposed(), u.T)
         for frame, field in zip(frames, found, strict=True):
             trial.meet(field.T, frame.field, EXACT, "transposed")
-
-
-def turned(trial: Trial, problem: Problem, u: Array) -> list[Array]:
-    """Carry a start through a problem that is the trial's own, flipped or transposed."""
-    with tempfile.TemporaryDirectory() as folder:
-        other = Trial(trial.method, problem, problem.propagator(Path(folder)), None)
-        return [frame.field for frame in other.frames(np.ascontiguousarray(u))]

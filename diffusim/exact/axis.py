@@ -28,6 +28,7 @@ import numpy as np
 from scipy import special
 
 from diffusim.block import Array
+from diffusim.exact.ranges import check
 
 Ends = Literal["no-flux", "periodic"]
 
@@ -115,7 +116,7 @@ def step(
     Crank 1975, section 2.2.4, equation 2.17 and section 2.4.1; Carslaw and Jaeger 1959, section
     2.2.
     """
-    _check(t, diffusivity, length, at, cell)
+    check(t, diffusivity, length, at, cell)
     x = np.asarray(x, dtype=float)
     deviation = math.sqrt(2.0 * diffusivity * t)
     if ends == "periodic":
@@ -165,7 +166,7 @@ def blob(
     Crank 1975, sections 2.2.1 and 2.4.1, equations 2.6 and 2.18; Carslaw and Jaeger 1959, section
     10.10.
     """
-    _check(t, diffusivity, length, centre, cell)
+    check(t, diffusivity, length, centre, cell)
     if not 0.0 <= width < math.inf:
         raise ValueError(f"the width of a blob must be zero or above, not {width} m")
     x = np.asarray(x, dtype=float)
@@ -218,7 +219,7 @@ def mode(
     ----------
     Crank 1975, section 2.3; Carslaw and Jaeger 1959, section 3.3.
     """
-    _check(t, diffusivity, length, 0.0, cell)
+    check(t, diffusivity, length, 0.0, cell)
     if lattice and cell == 0.0:
         raise ValueError("a mode of the lattice needs the length of its cells; give 'cell'")
     halves = 2 * number if ends == "periodic" else number
@@ -226,18 +227,8 @@ def mode(
     rate = diffusivity * (4.0 * (math.sin(0.5 * k * cell) / cell) ** 2 if lattice else k**2)
     # Whole waves are taken off before pi rounds them.
     phase = np.pi * np.fmod(halves * np.asarray(x, dtype=float) / length, 2.0)
-    factor = amplitude * math.exp(-rate * t) * _box_transfer(k * cell)
+    factor = amplitude * math.exp(-rate * t) * box_transfer(k * cell)
     return np.asarray(mean + factor * np.cos(phase))
-
-
-def _check(t: float, diffusivity: float, length: float, place: float, cell: float) -> None:
-    if not 0.0 < length < math.inf:
-        raise ValueError(f"the length must be above zero, not {length} m")
-    for name, number in (("time", t), ("diffusivity", diffusivity), ("cell", cell)):
-        if not 0.0 <= number < math.inf:
-            raise ValueError(f"the {name} must be zero or above, not {number}")
-    if not 0.0 <= place <= length:
-        raise ValueError(f"{place} m lies outside the axis, 0 to {length} m")
 
 
 def _from_interval(
@@ -295,13 +286,13 @@ def _ring(
         return total
     k = 2.0 * math.pi / period
     for m in range(math.ceil(REACH / (k * deviation)), 0, -1):
-        transfer = _box_transfer(m * k * width) * _box_transfer(m * k * cell)
+        transfer = box_transfer(m * k * width) * box_transfer(m * k * cell)
         decay = math.exp(-0.5 * (m * k * deviation) ** 2)
         total = total + 2.0 * transfer * decay * np.cos(m * k * distance)
     return np.asarray((1.0 + total) / period)
 
 
-def _box_transfer(angle: float) -> float:
+def box_transfer(angle: float) -> float:
     """Return how much of a wave is left in means over a box that it crosses by this angle."""
     return math.sin(0.5 * angle) / (0.5 * angle) if angle else 1.0
 
