@@ -206,9 +206,8 @@ def _row(
         u, r = run.frames[number], reference.frames[number]
         for name, order in (("l1", 1), ("l2", 2), ("linf", np.inf)):
             getattr(series, name).append(distance(u, r, order, volume))
-        total, accounts = float(np.sum(u * volume)), np.zeros(1)
-        if run.accounts is not None:
-            accounts = run.accounts[number]
+        total = float(np.sum(u * volume))
+        accounts = np.zeros(1) if run.accounts is None else run.accounts[number]
         if number == 0:
             # Beside the content of either sign: a field of zero mean has no relative change.
             first, size = float(run.facts.get("total", total)), float(np.sum(np.abs(u) * volume))
@@ -267,7 +266,7 @@ def distance(u: Array, reference: Array, order: float, volume: float | Array = 1
     if scale == 0.0:
         return math.inf if np.any(u) else 0.0
     # Scaled first, so that no square of a small number is lost.
-    weight = 1.0 if np.ndim(volume) == 0 or order == np.inf else np.asarray(volume) ** (1 / order)
+    weight = 1.0 if order == np.inf or np.ndim(volume) == 0 else np.asarray(volume) ** (1 / order)
     apart, size = (np.linalg.norm(np.ravel(weight * (v / scale)), order)
                    for v in (u - reference, reference))  # fmt: skip
     return float(apart / size)

@@ -106,7 +106,7 @@ def carry_out(
             journal = folder.journal(course.name)
             with parts(course.name) as progress:
                 seconds = _record(course, experiment, journal, progress)
-            total = float(np.sum(experiment.initial * _volume(experiment.scenario.grid)))
+            total = float(np.sum(experiment.initial * experiment.scenario.grid.volume))
             facts[course.name] = {**course.facts(), "seconds": seconds, "total": total}
         with parts("predicting"):
             for course in courses:
@@ -175,9 +175,7 @@ def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> 
     own = (arrays[name] for arrays in folder.journal(course.name).read())
     numbers: list[float | None] = []
     kind = "bound"
-    for expected, u in zip(
-        course.predictions(experiment.initial, first, own), second, strict=True
-    ):
+    for expected, u in zip(course.predictions(experiment.initial, first, own), second, strict=True):
         if expected is None:
             return {}
         error = np.asarray(expected.error)
@@ -256,14 +254,9 @@ def compare_stored(results: Sequence[store.Stored], reference: str | None = None
     )  # fmt: skip
 
 
-def _volume(grid: Grid) -> float | Array:
-    """What cells count: alike in a box, by their volume where they differ."""
-    return grid.volume if grid.radial else 1.0
-
-
 def _volume_of(stored: store.Stored) -> float | Array:
     try:
-        return _volume(Grid.model_validate(json.loads(stored.resolved)["grid"]))
+        return Grid.model_validate(json.loads(stored.resolved)["grid"]).volume
     except (ValueError, KeyError, TypeError):
         return 1.0  # results from elsewhere need not say what grid they are on
 

@@ -93,7 +93,7 @@ class Generator:
     # --- what the cells lose and gain by themselves and through the sides ---------------------
 
     def _beside(self, values: Array | None, rims: Sequence[tuple[Rim, Array]]) -> Array:
-        """Values of the cells and what sides add in the cells beside them, in the smallest shape."""
+        """Values of the cells and what sides add beside them, in the smallest shape."""
         total = np.zeros((1,) * len(self.shape)) if values is None else values
         for rim, flux in rims:
             measure = self.faces[rim.axis].measure
@@ -170,12 +170,13 @@ class Generator:
     @cached_property
     def leaving(self) -> Array:
         """Rate at which each cell gives away its content, |L_ii| in 1/s, in the smallest shape."""
-        leaving = self.drains
+        leaving: Array = np.zeros((1,) * len(self.shape))
         for axis, (up, down, measure) in enumerate(self.faces):
             low = _cells(down, axis, slice(None, -1))
             high = _cells(up, axis, slice(1, None))
             leaving = leaving + (low + high) / measure
-        return leaving
+        # The axes first: their order is then no part of the result, as in the compiled sweeps.
+        return np.asarray(leaving + self.drains)
 
     @cached_property
     def fastest(self) -> float:
@@ -379,9 +380,7 @@ class Sweep:
         self._loops.rate(plane(out), plane(u), *self._faces, self._loss, self._source,
                          *self._wrap)  # fmt: skip
 
-    def correct(
-        self, u: Array, change: Array, first: Array, second: Array
-    ) -> None:
+    def correct(self, u: Array, change: Array, first: Array, second: Array) -> None:
         """Add a split implicit step in flux form, see `diffusim.loops.sweeps.correct`."""
         fields = [plane(v) for v in (u, change, first, second)]
         self._loops.correct(*fields, *self._faces, *self._losses, *self._wrap)

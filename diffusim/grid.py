@@ -45,9 +45,7 @@ def _sides(value: Any, info: ValidationInfo) -> Any:
         known = [*axes, *(side for axis in axes for side in SIDES[axis])]
         if unknown := [name for name in value if name not in known]:
             what = "axis" if str(unknown[0]) in [*EVERY_AXIS] else "axis or side"
-            raise ValueError(
-                f"there is no {what} '{unknown[0]}'; this grid has {', '.join(known)}"
-            )
+            raise ValueError(f"there is no {what} '{unknown[0]}'; this grid has {', '.join(known)}")
         found = _BY_NAME.validate_python(dict(value))
         value = [
             [found.get(side, found.get(axis, Edge())) for side in SIDES[axis]] for axis in axes

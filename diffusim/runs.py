@@ -163,7 +163,7 @@ class Course:
         return Frame(time, u, extras, state, clock.perf_counter() - started)
 
     def predictions(
-        self, u: Array, reference: Iterable[Array], own: Iterable[Array]
+        self, u: Array, reference: Iterable[Array], own: Iterable[Array] = ()
     ) -> Iterator[Prediction | None]:
         """Yield the error that theory expects in each frame.
 
@@ -175,7 +175,7 @@ class Course:
         u : array
             Initial field.
         reference, own : iterable of array
-            The reference's fields and those of this course, frame by frame.
+            The reference's fields and, for a method that halves its steps, those of this course.
         """
         finer = self.method.finer()
         if finer is not None and self.method.accuracy:

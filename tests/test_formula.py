@@ -158,7 +158,7 @@ exp(x, y)
 where(x, y)
 sum(x)
 np.exp(x)
-z
+q
 X
 expp(x)
 1 +

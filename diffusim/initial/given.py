@@ -59,9 +59,8 @@ class Expression(Start):
     def _means(self, grid: Grid, _key: Key) -> Any:
         names = grid.places()
         if not grid.radial:
-            middle = [grid.along(axis, 0.5 * np.array([size])) for axis, size in enumerate(grid.size)]
-            square = sum((x - m) ** 2 for x, m in zip(names.values(), middle, strict=True))
-            names["r"] = np.sqrt(square)
+            away = (x - 0.5 * s for x, s in zip(names.values(), grid.size, strict=True))
+            names["r"] = np.sqrt(sum(distance**2 for distance in away))
         try:
             return formula.Formula(self.expression)(**names)
         except Invalid as problem:

@@ -23,9 +23,7 @@ class Medium(NamedTuple):
     closed: tuple[Array, ...]
 
 
-def symbol(
-    grid: Grid, generator: Generator, medium: Medium | None, limit: str
-) -> spectrum.Symbol:
+def symbol(grid: Grid, generator: Generator, medium: Medium | None, limit: str) -> spectrum.Symbol:
     """Return bases and multiplier: those of even axes where ``medium`` is given, else their own."""
     if medium is None:
         axes = [_own_axis(grid, generator, axis) for axis in grid.axes]
@@ -44,9 +42,7 @@ def symbol(
 Factor = Callable[[float], Array]
 
 
-def _even_axis(
-    grid: Grid, medium: Medium, axis: int, limit: str
-) -> tuple[spectrum.Basis, Factor]:
+def _even_axis(grid: Grid, medium: Medium, axis: int, limit: str) -> tuple[spectrum.Basis, Factor]:
     n, closed = grid.shape[axis], medium.closed[axis]
     speed = medium.diffusivity[axis] / grid.spacing[axis] ** 2
     parts = spectrum.compartments(closed)

@@ -132,9 +132,7 @@ def _rate(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
-InCells = Annotated[
-    RateMap | NumberOrFormula | SkipJsonSchema[RateGiven], BeforeValidator(_rate)
-]
+InCells = Annotated[RateMap | NumberOrFormula | SkipJsonSchema[RateGiven], BeforeValidator(_rate)]
 
 
 def _decay(value: Any) -> Any:

@@ -73,8 +73,9 @@ def _corners(grid: Grid) -> tuple[Array, Array]:
 
 
 class Vortex(Spoon):
-    """A round vortex, v(d) = speed d / R exp((1 - d^2 / R^2) / 2), at rest outside the largest
-    circle that fits the tank.
+    """A round vortex, at rest outside the largest circle that fits the tank.
+
+    v(d) = speed d / R exp((1 - d^2 / R^2) / 2) at a distance d from its centre.
 
     Parameters
     ----------

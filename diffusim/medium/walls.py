@@ -23,7 +23,7 @@ Interval = Annotated[tuple[Metres, Metres], listed]
 
 
 class Barrier(Block):
-    """What all walls share: they are closed until ``opens``; with ``closes`` alone, open until then.
+    """What all walls share: closed until ``opens``; with ``closes`` alone, open until then.
 
     Parameters
     ----------

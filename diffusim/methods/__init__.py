@@ -239,14 +239,13 @@ class Stepping(OnLattice):
             )
         return max(1, math.ceil(wanted * (1 - 1e-12))) * self._division
 
-
     def longest(self, segment: Segment) -> float:
         """Longest step in s: the option ``dt``, or a part of the time since the last event."""
         return self.dt or (segment.stop - segment.since) / STEPS_PER_AGE
 
 
 class Adaptive(Stepping):
-    """What the implicit and the super steps share: all of them alike, or as long as an error allows.
+    """What implicit and super steps share: all are alike, or as long as an error allows.
 
     Parameters
     ----------
@@ -282,7 +281,7 @@ class Adaptive(Stepping):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.dt is not None and self.tolerance is not None:
-            raise ValueError("give either 'dt' or a 'tolerance' by which steps are chosen, not both")
+            raise ValueError("give either 'dt' or a 'tolerance' by which steps are chosen")
         return self
 
     def finer(self) -> Self | None:

@@ -1,4 +1,4 @@
-"""adi: alternating directions, implicit along one axis at a time, after Peaceman, Rachford, Douglas.
+"""adi: alternating directions, implicit along one axis at a time.
 
     (1 - dt/2 L_x) (1 - dt/2 L_y) d = dt (L u + b),    u <- u + d
 
@@ -9,10 +9,10 @@ Sides belong to the axis across them, decay to both in equal parts. Limit: latti
 
 High modes decay slowly and change sign from step to step when dt is long, so after every event (and
 at the start) the first step is two damped half-steps, (1 - dt/2 L_y)^-1 (1 - dt/2 L_x)^-1 each; in
-media with sources or outside values the form above with dt/2 on its right-hand side, which damps
-all but what is high along both axes. The scheme ``lod`` (locally one-dimensional) takes nothing but
-such damped steps, dt long: first order, and nothing falls below zero where the start and the
-sources do not.
+media with flow, sources or outside values the form above with dt/2 on its right-hand side, which
+damps all but what is high along both axes. The scheme ``lod`` (locally one-dimensional) takes
+nothing but such damped steps, dt long: first order, and nothing falls below zero where the start
+and the sources do not.
 
 J. Douglas, H. H. Rachford, Trans. Am. Math. Soc. 82 (1956) 421-439; R. Rannacher, Numer. Math. 43
 (1984) 309-327.
@@ -134,7 +134,7 @@ class Adi(Adaptive):
             return
         if fresh:
             for _ in range(2):
-                if np.any(generator.gains):
+                if np.any(generator.gains) or not generator.still:
                     self._delta(u, work, totals, 0.5)
                 else:
                     self._damped(u, work, None, totals)
@@ -157,9 +157,7 @@ class Adi(Adaptive):
             total += part * u + 0.5 * solved
         work.sweep.correct(u, change, first, second)
 
-    def _damped(
-        self, u: Array, work: Work, sources: Array | None, totals: Sequence[Array]
-    ) -> None:
+    def _damped(self, u: Array, work: Work, sources: Array | None, totals: Sequence[Array]) -> None:
         change, first, second = work.fields
         change[...] = 0.0 if sources is None else sources
         np.add(u, change, out=first)

@@ -21,6 +21,8 @@ from diffusim.segment import Segment
 SAFE = 0.8
 # So many steps after an event no mode is left whose error the leading term cannot tell.
 FEW = 8
+# Relative round-off of a reference.
+ROUNDING = 1e-14
 
 
 class Ftcs(Stepping):
@@ -78,6 +80,11 @@ class Ftcs(Stepping):
         plan = self.plan(segment)
         age, steps = age + 0.5 * segment.duration * (plan.dt or 0.0), steps + plan.steps
         error = age * generator.linear(generator.rate(reference))
+        # Below the reference's own round-off, times how much two derivatives make of it, there is
+        # nothing to be told.
+        noise = age * ROUNDING * generator.fastest**2 * float(np.linalg.norm(reference))
+        if float(np.linalg.norm(error)) < noise:
+            error = np.zeros(reference.shape)
         sure = steps == 0 or steps >= FEW
         return Prediction(error if old is None else error + old, (age, steps, old), sure)
 

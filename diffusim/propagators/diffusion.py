@@ -230,7 +230,7 @@ class Diffusion(Propagator):
     # --- views ------------------------------------------------------------------------------------
 
     def _resistance(self, grid: Grid, time: float) -> list[Array]:
-        """Resistance of walls, obstacles and the rim on all faces, in s/m, in the smallest shape."""
+        """Resistance of walls and obstacles on all faces, in s/m, in the smallest shape."""
         found = resistances(self.walls, grid, time)
         if self.obstacles is not None:
             solid = self.obstacles.solid(grid)
@@ -264,9 +264,7 @@ class Diffusion(Propagator):
                     np.broadcast_shapes(grid.along(axis, np.zeros(n)).shape, d.shape),
                 )
                 / d
-                for axis, (n, h, d) in enumerate(
-                    zip(grid.shape, grid.spacing, cells, strict=True)
-                )
+                for axis, (n, h, d) in enumerate(zip(grid.shape, grid.spacing, cells, strict=True))
             ]
 
     def generator(self, grid: Grid, time: float) -> Generator:
@@ -292,12 +290,13 @@ class Diffusion(Propagator):
                 if side.kind in ("no-flux", "periodic"):
                     continue
                 end = [-1] if high else [0]
-                resistance = np.take(half, end, axis) + np.take(walls[axis], end, axis)
-                flow = None if moved is None else np.take(moved[axis], end, axis)
+                wall, flow = np.take(walls[axis], end, axis), None
+                if moved is not None:
+                    flow = np.take(moved[axis], end, axis)
                 name = grid.named_sides[2 * axis + high][0]
                 give, take = _through_side(
-                    side, np.take(area, end, axis), resistance, flow, bool(high),
-                    grid.outside(axis, side, time),
+                    side, np.take(area, end, axis), np.take(half, end, axis), wall, flow,
+                    bool(high), grid.outside(axis, side, time),
                 )  # fmt: skip
                 rims.append(Rim(name, axis, bool(high), give, take))
         loss = None if self.decay is None else in_cells(self.decay, grid)
@@ -381,16 +380,18 @@ def _rim(grid: Grid, axis: int) -> Array:
 
 
 def _through_side(
-    side: Edge, area: Array, resistance: Array, flow: Array | None, high: bool, outside: Array
-) -> tuple[Array, Array]:
+    side: Edge, area: Array, half: Array, wall: Array, flow: Array | None, high: bool,
+    outside: Array,
+) -> tuple[Array, Array]:  # fmt: skip
     """What a side lets in, take - give u: a prescribed flux, or a face to the value outside."""
+    shut = np.isinf(wall)
     if side.kind == "flux":
-        blocked = np.isinf(resistance)
-        return np.zeros_like(area), np.where(blocked, 0.0, area * outside)
+        return np.zeros_like(area), np.where(shut, 0.0, area * outside)
+    resistance = half + wall
     if side.transfer is not None:
         resistance = resistance + 1.0 / side.transfer
     conductance = area / resistance
     if flow is None:
         return conductance, conductance * outside
-    up, down = fitted(conductance, np.where(np.isinf(resistance), 0.0, flow * area))
+    up, down = fitted(conductance, np.where(shut, 0.0, flow * area))
     return (up, down * outside) if high else (down, up * outside)

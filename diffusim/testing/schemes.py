@@ -64,7 +64,7 @@ def _douglas(
     solve = _one_after_another(parts, 0.5 * dt)
     if fresh:
         for _ in range(2):
-            u = u + solve @ (0.5 * dt * (matrix @ u + b)) if np.any(b) else solve @ u
+            u = u + solve @ (0.5 * dt * (matrix @ u + b)) if np.any(b) or not still else solve @ u
     for _ in range(steps - fresh):
         u = u + solve @ (dt * (matrix @ u + b))
     return u
