@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from shell import COMMAND, SCENARIOS, diffusim, refused, results_in, written
 
+from diffusim import Diffusion, Grid
 from diffusim.experiment import prepare
 from diffusim.resources import memory_needed
 
@@ -21,6 +23,7 @@ SALT, HALF, IMAGE = (
     next(path for path in SCENARIOS if path.stem == stem)
     for stem in ("salt_aquarium", "half_open_wall", "image_aquarium")
 )
+AQUARIUMS = [SALT, HALF, IMAGE]
 FINE = ["grid.shape=[1024,1024]", "times={stop: 1 day, frames: 5}", "expect={}"]
 
 
@@ -70,9 +73,21 @@ def test_check_refuses_what_run_refuses(tmp_path: Path) -> None:
 # --- time ---------------------------------------------------------------------------------------
 
 
+def pace() -> float:
+    """How much longer this machine takes now than the one that costs were measured on."""
+    generator = Diffusion(diffusivity=1e-9).generator(Grid(shape=(256, 256), size=(1.0, 1.0)), 0.0)
+    sweep = generator.sweep(0.2 / generator.fastest)
+    u, work, used = np.ones((256, 256)), np.empty((256, 256)), []
+    for _ in range(7):
+        began = time.process_time()
+        sweep.step(u, work, 200)
+        used.append(time.process_time() - began)
+    return sorted(used)[3] / (200 * 256**2 * generator.cost)
+
+
 def costs(source: Path, sets: list[str], least: float) -> list[tuple[str, float, float]]:
     """Expected and used processor seconds of every method that takes so many of them."""
-    ready = prepare(source, sets)
+    ready, slower = prepare(source, sets), pace()
     found = []
     for course in ready.courses:
         course.warm(ready.initial)
@@ -80,12 +95,12 @@ def costs(source: Path, sets: list[str], least: float) -> list[tuple[str, float,
         for _frame in course.frames(ready.initial):
             pass
         used = time.process_time() - began
-        if max(used, course.seconds) > least:
-            found.append((course.name, course.seconds, used))
+        if max(used / slower, course.seconds) > least:
+            found.append((course.name, course.seconds, used / slower))
     return found
 
 
-@pytest.mark.parametrize("source", SCENARIOS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", AQUARIUMS, ids=lambda path: path.stem)
 def test_the_time_told_is_within_a_factor_three_of_the_time_used(source: Path) -> None:
     sets = ["times.frames=13"] if source.stem == "half_open_wall" else []
     found = costs(source, sets, 0.1)

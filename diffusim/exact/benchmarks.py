@@ -130,7 +130,7 @@ def manufactured_source(
     x: Any,
     y: Any,
     t: float,
-    diffusivities: tuple[float, float] = (10.0, 10.0),
+    diffusivities: tuple[float, float] = (1.0, 1.0),
     *,
     cell: float = 0.0,
 ) -> Array:
