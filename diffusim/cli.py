@@ -139,6 +139,8 @@ def run(
                 if not no_figures:
                     outcome.parts["figures"] = _draw(outcome, reporter)
             _print_table(outcome.comparison, "table")
+            for line in conduct.remarks(ready, outcome.comparison):
+                click.echo(line, err=True)
             parts |= outcome.parts
             total = sum(parts.values())
             shown = ", ".join(f"{name} {seconds:.2f}" for name, seconds in parts.items())

@@ -211,6 +211,20 @@ def versions() -> dict[str, str]:
     return {**{name: version(name) for name in packages}, **machine}
 
 
+def remarks(experiment: Experiment, comparison: Comparison) -> Iterator[str]:
+    """Say what belongs under the table: what the medium is like, what went through its sides."""
+    scenario = experiment.scenario
+    yield from scenario.propagator.notes(scenario.grid)
+    row = next((row for row in comparison.rows if row.accounts), None)
+    if row is not None:
+        through = ", ".join(f"{name} {amount:+.6g}" for name, amount in row.accounts.items())
+        worst = max(row.mass_drift for row in comparison.rows)
+        yield (
+            f"came in until the end ({row.label}, {scenario.field.unit} times volume): {through}; "
+            f"the balances close to {worst:.1g}"
+        )
+
+
 def _compared(folder: Path, parts: _Parts) -> Outcome:
     path = folder / store.RESULT
     with parts("comparing"), store.load(path) as stored:

@@ -73,7 +73,9 @@ def scheme_of(method: Method) -> Scheme | None:
     return next((scheme for known, scheme in SCHEMES if known == method), None)
 
 
-ALL = [*variants(), *(method for method, _ in SCHEMES if method not in variants())]
+# Other options of a method take as long again, so they are for the proofs.
+ALL = [*variants(), *(pytest.param(method, marks=pytest.mark.proof)
+                      for method, _ in SCHEMES if method not in variants())]  # fmt: skip
 
 
 @pytest.mark.parametrize("method", ALL, ids=told)

@@ -16,7 +16,8 @@ import pytest
 import diffusim as ds
 from diffusim import runs
 from diffusim.block import Array
-from diffusim.comparison import AS_PREDICTED, UNEXPLAINED, Row, chi_square, compare, distance
+from diffusim.comparison import AS_PREDICTED, UNEXPLAINED, Row, compare, distance
+from diffusim.counts import chi_square
 from diffusim.loops import particles
 from diffusim.methods import Method
 from diffusim.methods.chebyshev import Chebyshev

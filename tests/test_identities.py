@@ -12,7 +12,7 @@ from scipy import linalg, special
 import diffusim as ds
 from diffusim import kernels, runs
 from diffusim.block import Array
-from diffusim.comparison import expected_noise
+from diffusim.counts import expected_noise
 from diffusim.methods import Method
 from diffusim.methods.ftcs import Ftcs
 from diffusim.methods.modes import Modes

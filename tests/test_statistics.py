@@ -15,7 +15,7 @@ import pytest
 from scipy import special
 
 import diffusim as ds
-from diffusim import comparison, kernels, runs
+from diffusim import comparison, counts, kernels, runs
 from diffusim.block import Array
 from diffusim.loops import particles
 from diffusim.methods.modes import Modes
@@ -106,7 +106,7 @@ def test_the_chi_square_of_the_comparison_rejects_as_often_as_it_says() -> None:
     random = np.random.default_rng(17)
     draws = random.multinomial(20_000, expected.ravel() / expected.sum(), size=2000)
     pairs = np.array(
-        [comparison.chi_square_pair(draw.reshape(expected.shape), expected) for draw in draws]
+        [counts.chi_square_pair(draw.reshape(expected.shape), expected) for draw in draws]
     )
     for found in pairs.T:
         for alpha in (0.05, 0.01):
@@ -283,7 +283,7 @@ def test_expected_noise_is_the_noise_observed(limit: str, edges: str) -> None:
     options = {"particles": number, "limit": limit, "edges": edges}
     drawn = (counted(u, 300.0, seed=500 + seed, **options) for seed in range(seeds))
     squares = [comparison.distance(weight * counts, truth, 2) ** 2 for counts in drawn]
-    ratio = np.mean(squares) / comparison.expected_noise(truth, number) ** 2
+    ratio = np.mean(squares) / counts.expected_noise(truth, number) ** 2
     assert abs(ratio - 1.0) < FIVE * np.std(squares) / np.mean(squares) / np.sqrt(seeds)
 
 

@@ -14,7 +14,8 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from diffusim import style
 from diffusim.block import Array
-from diffusim.comparison import Comparison, expected_noise
+from diffusim.comparison import Comparison
+from diffusim.counts import expected_noise
 from diffusim.plots import shown
 from diffusim.store import Stored, StoredRun
 
