@@ -195,7 +195,7 @@ def _header(experiment: Experiment, digest: str) -> store.Header:
     grid = scenario.grid
     return store.Header(
         title=scenario.title, name=scenario.field.name, unit=scenario.field.unit,
-        shape=grid.shape, centres=tuple(grid.centres(k) for k in grid.axes),
+        shape=grid.shape, axes=tuple(grid.names), centres=tuple(grid.centres(k) for k in grid.axes),
         faces=tuple(grid.faces(k) for k in grid.axes), times=scenario.times.resolved(),
         scenario=experiment.document.text, resolved=scenario.model_dump_json(), digest=digest,
         seed=scenario.seed, versions=versions(), reference=experiment.reference,

@@ -35,6 +35,8 @@ def analytic(stored: Header) -> Solution | None:
         grid = Grid.model_validate(scenario.get("grid"))
     except ValueError:
         return None
+    if grid.radial or any(s.kind not in ("no-flux", "periodic") for _, _, s in grid.named_sides):
+        return None
     diffusivity, begins = _diffusivity(medium, grid), _begins(medium, start, grid)
     known = {"uniform": _uniform, "halves": _halves, "blob": _blob, "modes": _modes}
     of_kind = known.get(str(start.get("kind")))
@@ -58,7 +60,9 @@ def _diffusivity(medium: Values, grid: Grid) -> list[float] | None:
     match medium.get("diffusivity"):
         case float() | int() as number:
             return [float(number)] * len(names)
-        case {"x": float() | int() as x, "y": float() | int() as y, **rest} if not rest:
+        case {"x": float() | int() as x, "y": float() | int() as y, **rest} if not any(
+            rest.values()
+        ):
             return [float(x), float(y)][: len(names)]
     return None
 
@@ -66,6 +70,8 @@ def _diffusivity(medium: Values, grid: Grid) -> list[float] | None:
 def _begins(medium: Values, start: Values, grid: Grid) -> float | None:
     """When the last wall is lifted, if all are lifted at once and nothing could move before."""
     walls = medium.get("walls") or []
+    if any(wall.get("permeability") or not {"axis", "every"} & set(wall) for wall in walls):
+        return None
     opens = {wall.get("opens") for wall in walls}
     if any(wall.get("closes") is not None for wall in walls) or None in opens or len(opens) > 1:
         return None
