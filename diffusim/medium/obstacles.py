@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -129,22 +130,24 @@ def _rate(value: Any, info: ValidationInfo) -> Any:
         return RateGiven(values=value)
     if isinstance(value, dict):
         return RateMap.model_validate(value, context=info.context)
-    return value
+    # Here and not in the union below, whose errors would speak of every choice.
+    return Formula(value).text if isinstance(value, str) else value
 
 
 InCells = Annotated[RateMap | NumberOrFormula | SkipJsonSchema[RateGiven], BeforeValidator(_rate)]
 
 
 def _decay(value: Any) -> Any:
-    """Read ``1e-6 1/s`` as a rate; whatever else is a text is a formula."""
-    if isinstance(value, str):
+    """Read ``1e-6 1/s`` as a rate; what is no number with a unit is a formula."""
+    if isinstance(value, str) and _WITH_UNIT.fullmatch(value.strip()):
         try:
             return _PER_SECOND.validate_python(value)
-        except ValidationError:
-            return value
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     return value
 
 
+_WITH_UNIT = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?\s+(?:1/)?[a-zA-Zµ]\S*")
 _PER_SECOND: TypeAdapter[float] = TypeAdapter(PerSecond)
 DecayInCells = Annotated[InCells, BeforeValidator(_decay)]
 
