@@ -20,9 +20,12 @@ from diffusim.comparison import AS_PREDICTED, UNEXPLAINED, Row, compare, distanc
 from diffusim.counts import chi_square
 from diffusim.loops import particles
 from diffusim.methods import Method
+from diffusim.methods.adi import Adi
 from diffusim.methods.chebyshev import Chebyshev
 from diffusim.methods.ftcs import Ftcs
 from diffusim.methods.modes import Modes
+from diffusim.methods.poisson import Poisson
+from diffusim.methods.rkl2 import Rkl2
 from diffusim.methods.walkers import Walkers
 
 D = 1.5e-9
@@ -46,7 +49,8 @@ def carried(method: Method, *, d: Any = D, size: tuple[float, float] = SIZE,
     facts = {**course.method.facts(), "statistical": method.statistical}
     if not method.statistical:
         truth = reference(course.method.limit, shape).frames
-        errors = [np.asarray(found.error) for found in course.predictions(u, truth) if found]
+        own = [frame.field for frame in course.frames(u)]
+        errors = [np.asarray(found.error) for found in course.predictions(u, truth, own) if found]
         facts["prediction"] = "estimate" if errors[-1].ndim else "bound"
         sizes = [float(np.linalg.norm(field)) for field in truth]
         facts["predicted"] = [
@@ -84,6 +88,9 @@ METHODS: dict[str, Method] = {
     "ftcs": Ftcs(),
     "ftcs at small steps": Ftcs(dt=5.0),
     "chebyshev": Chebyshev(),
+    "poisson": Poisson(),
+    "rkl2": Rkl2(),
+    "adi": Adi(),
     "walkers": Walkers(particles=MANY, limit="cell-to-cell"),
     "hopping walkers": Walkers(particles=200_000, limit="lattice"),
 }

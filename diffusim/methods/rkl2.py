@@ -67,7 +67,9 @@ class Rkl2(Adaptive):
         steps = self.steps(segment, self.longest(segment))
         dt = segment.duration / steps
         stages = self._stages(generator, dt * self._division)
-        most = _reach(stages) / generator.fastest if generator.fastest else None
+        # With stages of its own choice there is a step for any number of them.
+        fixed = self.stages is not None and generator.fastest > 0.0
+        most = _reach(stages) / generator.fastest if fixed else None
         seconds = steps * stages * segment.grid.cells * STAGE * generator.cost
         return Plan(steps, dt, seconds, most)
 
