@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time as clock
@@ -249,9 +250,12 @@ def new(name: str | None) -> None:
         _fail(f"'{target}' is here already and stays as it is", INVALID)
     except OSError as problem:
         _fail(f"'{target}' cannot be written: {problem.strerror}", FAILED)
-    beside = target.with_name("diffusim.schema.json")
-    if not beside.exists() and (schema := known[name].with_name(beside.name)).is_file():
-        beside.write_text(schema.read_text(encoding="utf-8"), encoding="utf-8")
+    # What it starts from, and what editors check it by, come with it unless they are here already.
+    base = re.search(r"^base: (\S+)$", known[name].read_text(encoding="utf-8"), re.MULTILINE)
+    for wanted in (*(base.groups() if base else ()), "diffusim.schema.json"):
+        beside = target.with_name(wanted)
+        if not beside.exists() and (source := known[name].with_name(wanted)).is_file():
+            beside.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     click.echo(target)
 
 

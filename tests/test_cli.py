@@ -174,6 +174,17 @@ def test_unknown_labels_verbs_and_options_are_refused_in_words(tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
+def test_a_scenario_that_starts_from_another_comes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    diffusim("new", "milk_and_coffee_unstirred")
+    assert {path.name for path in tmp_path.glob("*.yaml")} == {
+        "milk_and_coffee.yaml", "milk_and_coffee_unstirred.yaml"
+    }  # fmt: skip
+    assert diffusim("check", "milk_and_coffee_unstirred.yaml").code == 0
+
+
 FAR_TOO_LARGE = """
 import resource, sys, time
 from pathlib import Path
