@@ -9,16 +9,8 @@ import pytest
 from scipy import special
 
 import diffusim as ds
-from diffusim.comparison import (
-    AS_PREDICTED,
-    NOT_JUDGED,
-    UNEXPLAINED,
-    Row,
-    ahead_or_behind,
-    chi_square,
-    chi_square_pair,
-    compare,
-)
+from diffusim.comparison import AS_PREDICTED, NOT_JUDGED, UNEXPLAINED, Row, compare
+from diffusim.counts import ahead_or_behind, chi_square, chi_square_pair
 from diffusim.initial import Halves
 
 GRID = ds.Grid(shape=(48, 36), size=(0.048, 0.045))
