@@ -84,6 +84,8 @@ def _events(course: Course) -> list[float]:
 
 
 def _cost(course: Course) -> str:
+    if course.method.chooses_steps:
+        return "steps as its tolerance asks, so the time is not known beforehand"
     steps = [plan for plan in course.plans if plan.dt is not None]
     parts = [f"{course.steps} steps" if course.steps != 1 else "1 step"]
     if steps:

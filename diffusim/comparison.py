@@ -261,13 +261,18 @@ def distance(u: Array, reference: Array, order: float, volume: float | Array = 1
 
     Cells count by their volume, where it differs among them.
     """
+    return relative(u - reference, reference, order, volume)
+
+
+def relative(error: Array, reference: Array, order: float, volume: float | Array = 1.0) -> float:
+    """Relative size ||error|| / ||reference||; beside a field of zeros it is 0 or infinity."""
     scale = float(np.max(np.abs(reference)))
     if scale == 0.0:
-        return math.inf if np.any(u) else 0.0
+        return math.inf if np.any(error) else 0.0
     # Scaled first, so that no square of a small number is lost.
     weight = 1.0 if order == np.inf or np.ndim(volume) == 0 else np.asarray(volume) ** (1 / order)
     apart, size = (np.linalg.norm(np.ravel(weight * (v / scale)), order)
-                   for v in (u - reference, reference))  # fmt: skip
+                   for v in (error, reference))  # fmt: skip
     return float(apart / size)
 
 
@@ -277,7 +282,7 @@ def distance(u: Array, reference: Array, order: float, volume: float | Array = 1
 def _judge_ratio(series: Series, kind: str | None) -> tuple[str, str, float | None]:
     """Judge the worst and the last frame by the ratio of observed to predicted error."""
     pairs = [(o, p) for o, p in zip(series.l2, series.predicted, strict=True) if p is not None]
-    if not pairs:
+    if not pairs or (None in series.predicted and not any(map(any, pairs))):
         return NOT_JUDGED, "too few steps in all frames for theory to tell the error", None
     judged = {max(pairs), pairs[-1]}
     if kind != "bound":

@@ -180,11 +180,11 @@ def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> 
             return {}
         error = np.asarray(expected.error)
         if not expected.sure:
+            kind = "estimate"
             numbers.append(None)
         elif error.ndim:
             kind = "estimate"
-            size = float(np.linalg.norm(u))
-            numbers.append(float(np.linalg.norm(error)) / size if size else 0.0)
+            numbers.append(comparison.relative(error, u, 2, experiment.scenario.grid.volume))
         else:
             numbers.append(float(error))
     return {"prediction": kind, "predicted": numbers}

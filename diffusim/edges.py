@@ -6,6 +6,7 @@ table of such in time, ``[[0 s, 1.0], [1 h, "2*y"]]``, each entry holding until 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -15,18 +16,30 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from diffusim.block import Array, Block, MetresPerSecond, Seconds, listed
 from diffusim.formula import Formula
 
+# Squares of larger numbers and their sums leave the range of numbers.
+LARGEST = 1e100
+_WITH_UNIT = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?\s+[a-zA-Zµ]\S*")
 
-def _number_or_formula(value: Any) -> Any:
+
+def number_or_formula(value: Any) -> Any:
+    """Return a number, or the text of a formula that was checked."""
     if isinstance(value, str):
+        if _WITH_UNIT.fullmatch(value.strip()):
+            raise ValueError(
+                "expected a number alone, in the field's own unit (of fluxes times m/s, of "
+                f"sources per s), or a formula; found '{value}'"
+            )
         return Formula(value).text
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a number or a formula, found {value!r}")
+    if abs(value) > LARGEST:
+        raise ValueError(f"expected a number of size {LARGEST:g} at most, found {value:g}")
     return float(value)
 
 
 NumberOrFormula = Annotated[
     float | str,
-    BeforeValidator(_number_or_formula),
+    BeforeValidator(number_or_formula),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
 ]
 

@@ -40,6 +40,8 @@ def _sides(value: Any, info: ValidationInfo) -> Any:
         return ()  # what is wrong with these is told already
     axes = NAMES[info.data["geometry"]][: len(info.data["shape"])]
     if isinstance(value, str):
+        if value == "periodic" and axes == "r":
+            raise ValueError("the axis r cannot be periodic")
         value = dict.fromkeys([a for a in axes if a != "r" or value != "periodic"], value)
     if isinstance(value, Mapping):
         known = [*axes, *(side for axis in axes for side in SIDES[axis])]

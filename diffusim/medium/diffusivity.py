@@ -103,7 +103,11 @@ def _one(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, dict):
         kinds: dict[str, type[Block]] = {"layers": Layers, "map": Map, "image": Image}
         kinds["schedule"] = Schedule
-        return kinds.get(value.get("kind", ""), PerAxis).model_validate(value, context=info.context)
+        kind = value.get("kind")
+        if kind is not None and kind not in kinds:
+            raise Invalid(f"there is no such diffusivity; known: {', '.join(kinds)}", "kind")
+        chosen = PerAxis if kind is None else kinds[kind]
+        return chosen.model_validate(value, context=info.context)
     return value
 
 

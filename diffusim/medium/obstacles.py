@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, Valid
 from pydantic.json_schema import SkipJsonSchema
 
 from diffusim.block import Array, Block, Invalid, Metres, PerSecond, listed
-from diffusim.edges import NumberOrFormula
+from diffusim.edges import NumberOrFormula, number_or_formula
 from diffusim.files import Digested, InputFile, read_array, read_image
 from diffusim.formula import Formula
 from diffusim.grid import Grid
@@ -69,8 +69,13 @@ class MaskBoxes(Block):
             for name, (low, high) in box.items():
                 if name not in list(grid.names):
                     raise Invalid(f"this grid has no axis '{name}'", "boxes", number, name)
+                if low >= high:
+                    message = f"must grow, from {low:g} m to {high:g} m it does not"
+                    raise Invalid(message, "boxes", number, name)
                 place = grid.places()[name]
                 inside &= (low <= place) & (place <= high)
+            if not np.any(inside):
+                raise Invalid("there is no cell whose centre is in this box", "boxes", number)
             found |= inside
         return found
 
@@ -131,7 +136,7 @@ def _rate(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, dict):
         return RateMap.model_validate(value, context=info.context)
     # Here and not in the union below, whose errors would speak of every choice.
-    return Formula(value).text if isinstance(value, str) else value
+    return number_or_formula(value) if isinstance(value, int | float | str) else value
 
 
 InCells = Annotated[RateMap | NumberOrFormula | SkipJsonSchema[RateGiven], BeforeValidator(_rate)]

@@ -16,10 +16,10 @@ D. L. Scharfetter and H. K. Gummel, IEEE Trans. Electron Devices 16 (1969) 64-77
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from diffusim.block import Array, Block, Invalid, Metres, MetresPerSecond, Seconds, listed
 from diffusim.files import InputFile, read_array
@@ -40,6 +40,12 @@ class Spoon(Block):
 
     starts: Annotated[Seconds, Field(ge=0)] = 0.0
     stops: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.stops is not None and self.stops <= self.starts:
+            raise Invalid("it stops before it starts", "stops")
+        return self
 
     def stirs(self, time: float) -> bool:
         """Whether it moves at a time in s."""

@@ -201,6 +201,10 @@ class LineWall(Barrier):
                 if not low - slack <= value <= high + slack:
                     message = f"{value:g} m lies outside the grid, {low:g} to {high:g} m"
                     yield Invalid(message, "line", end, axis)
+                    return
+        ends = [[_face(grid, axis, v) for axis, v in enumerate(place)] for place in self.line]
+        if ends[0] == ends[1]:
+            yield Invalid("both ends are at the same corner of a cell", "line")
 
     def resist(self, grid: Grid, resistance: list[Array]) -> None:
         """Add its resistance on its faces, in one array per axis."""

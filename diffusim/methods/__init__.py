@@ -84,6 +84,11 @@ class Method(Member, family="diffusim.methods"):
         return self.order
 
     @property
+    def chooses_steps(self) -> bool:
+        """Whether the number of steps is decided while they are taken."""
+        return False
+
+    @property
     def keeps_sign(self) -> bool:
         """Whether nothing falls below zero with these options, whatever the start."""
         return self.positive
@@ -256,6 +261,11 @@ class Adaptive(Stepping):
 
     tolerance: Annotated[float, Field(ge=1e-13, lt=1)] | None = None
 
+    @property
+    def chooses_steps(self) -> bool:
+        """Whether a tolerance decides the number of steps."""
+        return self.tolerance is not None
+
     @abstractmethod
     def prepared(self, generator: Generator, dt: float) -> Any:
         """What steps of one length need, made once."""
@@ -335,8 +345,9 @@ class Adaptive(Stepping):
             totals = [np.zeros(u.shape) for _ in integrals]
             self.take(once, generator, whole, dt, 1, [], fresh=fresh)
             self.take(twice, generator, halves, 0.5 * dt, 2, totals, fresh=fresh)
-            size = float(np.linalg.norm(twice)) or 1.0
-            apart = float(np.linalg.norm(once - twice)) / size / (2**order - 1)
+            weight = np.sqrt(generator.volume)
+            size = float(np.linalg.norm(weight * twice)) or 1.0
+            apart = float(np.linalg.norm(weight * (once - twice))) / size / (2**order - 1)
             allowed = (self.tolerance or 1.0) * dt / segment.duration
             change = 0.9 * (allowed / max(apart, 1e-300)) ** (1.0 / order)
             if apart <= allowed or dt <= 1e-9 * segment.duration:

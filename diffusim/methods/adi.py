@@ -80,7 +80,8 @@ class Adi(Adaptive):
             return Plan(0, None, 0.0)
         steps = self.steps(segment, self.longest(segment))
         dt = segment.duration / steps
-        self._must_dominate(generator, self._reach(dt))
+        if self.tolerance is None:
+            self._must_dominate(generator, self._reach(dt))
         seconds = steps * segment.grid.cells * (SOLVES + 2.0 * generator.cost)
         return Plan(steps, dt, seconds)
 
@@ -111,6 +112,7 @@ class Adi(Adaptive):
     def prepared(self, generator: Generator, dt: float) -> Work:
         """Factors and loops for steps of one length."""
         reach = self._reach(dt)
+        self._must_dominate(generator, reach)
         lines = [generator.lines(axis, reach) for axis in range(len(generator.shape))]
         fields = tuple(np.empty(generator.shape) for _ in range(3))
         return Work(generator.sweep(2.0 * reach), lines, fields)  # type: ignore[arg-type]
@@ -128,7 +130,7 @@ class Adi(Adaptive):
     ) -> None:
         """Advance ``u`` in place by equal steps; a fresh field begins with two damped halves."""
         if self.scheme == "lod":
-            sources = 0.5 * self._source(generator, 2.0 * dt) if np.any(generator.gains) else None
+            sources = self._source(generator, dt) if np.any(generator.gains) else None
             for _ in range(count):
                 self._damped(u, work, sources, totals)
             return

@@ -40,7 +40,8 @@ class Chebyshev(OnLattice):
     Parameters
     ----------
     tolerance : float
-        Largest sum of the coefficients left out, relative to the field.
+        Largest sum of the coefficients left out, relative to the field. In an open medium, whose
+        balance has to close, none are left out.
     """
 
     handles = (GENERATOR - {"flow"}) | ANY_START
@@ -53,10 +54,15 @@ class Chebyshev(OnLattice):
         generator: Generator = segment.view("generator")
         if generator.resting:
             return Plan(0, None, 0.0)
-        terms = _terms_at_most(generator.fastest * segment.duration, self.tolerance)
+        z = generator.fastest * segment.duration
+        terms = _terms_at_most(z, self._tolerance(generator))
         if terms > MOST_TERMS:
             raise Unsupported(f"chebyshev would take {terms:.2g} terms, more than {MOST_TERMS:g}")
         return Plan(terms, None, terms * segment.grid.cells * TERM * generator.cost)
+
+    def _tolerance(self, generator: Generator) -> float:
+        """The tolerance, or round-off where a balance has to close."""
+        return self.tolerance if generator.closed else 1e-17
 
     def carry(self, u: Array, segment: Segment, *, integrate: bool) -> tuple[Array, list[Array]]:
         """Sum the series, in slices short enough to be interrupted."""
@@ -66,11 +72,9 @@ class Chebyshev(OnLattice):
             return u, [segment.duration * u] * u.ndim if integrate else []
         # Any rate will do where nothing but a source acts.
         fastest = generator.fastest or 1.0 / segment.duration
-        # The series for the integral, by which the balance closes, needs its slope at one as well,
-        # to which the last terms contribute most.
-        tolerance = 1e-17 if integrate else self.tolerance
-        weights = exponential_weights(fastest * segment.duration, tolerance)
-        shares = quotient_weights(weights) / fastest
+        z = fastest * segment.duration
+        weights = exponential_weights(z, self._tolerance(generator))
+        shares = quotient_weights(z, weights.size - 1) / fastest
         tails = np.cumsum(weights[:0:-1])[::-1].copy()
         older, newer = np.array(u, order="C"), np.array(u, order="C")
         result, total = np.array(u, order="C"), np.zeros(u.shape) if integrate else None
@@ -110,18 +114,18 @@ def exponential_weights(z: float, tolerance: float) -> Array:
     return weights
 
 
-def quotient_weights(weights: Array) -> Array:
-    """Chebyshev coefficients of (p(x) - p(1)) / (x - 1), for p given by its own.
+def quotient_weights(z: float, count: int) -> Array:
+    """Chebyshev coefficients of (exp(z (x - 1)) - 1) / (x - 1), the first ``count`` of them.
 
-    From x T_k = (T_k+1 + T_k-1) / 2, beginning with the highest: d_k-1 = 2 c_k + 2 d_k - d_k+1.
-    With the exponential for p that is its integral over time, divided by the duration times z.
+    With z the duration times the fastest rate, that is z times the mean of exp(t L) over the
+    duration.
     """
-    count = weights.size
-    d = np.zeros(count + 1)
-    for k in range(count - 1, 0, -1):
-        d[k - 1] = 2.0 * weights[k] + 2.0 * d[k] - d[k + 1]
-    d[0] *= 0.5
-    return d[: count - 1]
+    many = max(_terms_at_most(z, 1e-17), count)
+    half = 0.5 * np.pi * (np.arange(many) + 0.5) / many
+    below = -2.0 * np.sin(half) ** 2
+    weights = fft.dct(np.expm1(z * below) / below, type=2) / many
+    weights[0] *= 0.5
+    return np.asarray(weights[:count])
 
 
 def _terms_at_most(z: float, tolerance: float) -> int:

@@ -18,10 +18,14 @@ from diffusim.generator import Generator
 from diffusim.methods import Plan, Prediction, Stepping, slices
 from diffusim.segment import Segment
 
-SAFE = 0.8
+# Parts of the limit, and of the time of decay, that a default step takes.
+SAFE, SAFE_DECAY = 0.8, 0.05
 # So many steps after an event no mode is left whose error the leading term cannot tell.
 FEW = 8
-# Relative round-off of a reference.
+# The leading term tells the error while it is no larger than this, beside the field, and the next
+# term no larger beside it.
+SMALL = 0.5
+# Relative round-off of a reference, of which two derivatives make much.
 ROUNDING = 1e-14
 
 
@@ -46,7 +50,9 @@ class Ftcs(Stepping):
         most = 1.0 / generator.fastest if generator.fastest else segment.duration
         if self.dt is not None and self.dt > most * (1 + 1e-12):
             raise Invalid(f"dt = {self.dt:.6g} s is beyond the stability limit {most:.6g} s", "dt")
-        steps = self.steps(segment, self.dt or SAFE * most)
+        lossy = 0.0 if generator.loss is None else float(np.max(generator.loss))
+        own = min(SAFE * most, SAFE_DECAY / lossy) if lossy else SAFE * most
+        steps = self.steps(segment, self.dt or own)
         seconds = steps * segment.grid.cells * generator.cost
         return Plan(steps, segment.duration / steps, seconds, most)
 
@@ -80,13 +86,20 @@ class Ftcs(Stepping):
         plan = self.plan(segment)
         age, steps = age + 0.5 * segment.duration * (plan.dt or 0.0), steps + plan.steps
         error = age * generator.linear(generator.rate(reference))
-        # Below the reference's own round-off, times how much two derivatives make of it, there is
-        # nothing to be told.
-        noise = age * ROUNDING * generator.fastest**2 * float(np.linalg.norm(reference))
-        if float(np.linalg.norm(error)) < noise:
-            error = np.zeros(reference.shape)
-        sure = steps == 0 or steps >= FEW
+        sure = (steps == 0 or steps >= FEW) and self._tells(error, reference, generator, plan, age)
         return Prediction(error if old is None else error + old, (age, steps, old), sure)
+
+    @staticmethod
+    def _tells(
+        error: Array, reference: Array, generator: Generator, plan: Plan, age: float
+    ) -> bool:
+        """Whether the leading term stands out, between round-off and where later terms matter."""
+        size, whole = float(np.linalg.norm(error)), float(np.linalg.norm(reference))
+        if size == 0.0:
+            return True
+        following = (plan.dt or 0.0) * float(np.linalg.norm(generator.linear(error)))
+        noise = age * ROUNDING * generator.fastest**2 * whole
+        return size > noise and following <= SMALL * size and size <= SMALL * whole
 
     def _decayed(self, error: Array, segment: Segment) -> Array:
         """What is left of an error at the end of a segment: sources do not feed it."""

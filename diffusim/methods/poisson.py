@@ -37,7 +37,8 @@ class Poisson(OnLattice):
     Parameters
     ----------
     tolerance : float
-        Largest Poisson tail left out, relative to the field.
+        Largest Poisson tail left out, relative to the field. In an open medium, whose balance has
+        to close, none is left out.
     """
 
     positive = True
@@ -50,10 +51,14 @@ class Poisson(OnLattice):
         generator: Generator = segment.view("generator")
         if generator.resting:
             return Plan(0, None, 0.0)
-        terms = _last(generator.fastest * segment.duration, self.tolerance)
+        terms = _last(generator.fastest * segment.duration, self._tolerance(generator))
         if terms > MOST_TERMS:
             raise Unsupported(f"poisson would take {terms:.2g} terms, more than {MOST_TERMS:g}")
         return Plan(terms, None, terms * segment.grid.cells * TERM * generator.cost)
+
+    def _tolerance(self, generator: Generator) -> float:
+        """The tolerance, or round-off where a balance has to close."""
+        return self.tolerance if generator.closed else 1e-17
 
     def carry(self, u: Array, segment: Segment, *, integrate: bool) -> tuple[Array, list[Array]]:
         """Sum the powers, in slices short enough to be interrupted."""
@@ -63,7 +68,7 @@ class Poisson(OnLattice):
             return u, [segment.duration * u] * u.ndim if integrate else []
         # Any rate will do where nothing but a source acts.
         fastest = generator.fastest or 1.0 / segment.duration
-        tails = poisson_tails(fastest * segment.duration, self.tolerance)
+        tails = poisson_tails(fastest * segment.duration, self._tolerance(generator))
         older, newer = np.array(u, order="C"), np.array(u, order="C")
         result, total = np.array(u, order="C"), np.zeros(u.shape) if integrate else None
         sweep = generator.sweep(1.0 / fastest)
@@ -85,12 +90,9 @@ class Poisson(OnLattice):
 def poisson_tails(mean: float, tolerance: float) -> Array:
     """Chances of at least k jumps, k = 1, 2, ..., until at most the tolerance is left out.
 
-    They sum to the mean, exactly: the sum left out is added to those that are largest. So a source
-    acts for the whole duration, and the balance of an open medium closes.
+    All of them together sum to the mean, by which a source acts for the whole duration.
     """
-    tails = np.asarray(special.gammainc(np.arange(1, _last(mean, tolerance) + 1), mean))
-    tails += tails * ((mean - math.fsum(tails)) / math.fsum(tails))
-    return np.asarray(np.minimum(tails, 1.0))
+    return np.asarray(special.gammainc(np.arange(1, _last(mean, tolerance) + 1), mean))
 
 
 def _last(mean: float, tolerance: float) -> int:

@@ -28,7 +28,7 @@ from diffusim.generator import Generator, Sweep
 from diffusim.methods import Adaptive, Plan
 from diffusim.segment import Segment
 
-MOST_STAGES = 1000
+LEAST_STAGES, MOST_STAGES = 3, 999
 STAGE = 1.7
 # How far above one the polynomial may be by round-off.
 SLACK = 1e-9
@@ -50,7 +50,7 @@ class Rkl2(Adaptive):
     dt : float, optional
         Longest step in s; if not given, 1/64 of the time since the last event at the frame's end.
     stages : int, optional
-        Stages of every step, odd; if not given, as few as are stable, which may differ from step
+        Stages of every step; if not given, as few as are stable, which may differ from step
         length to step length: fix them to see the order.
     """
 
@@ -66,6 +66,10 @@ class Rkl2(Adaptive):
             return Plan(0, None, 0.0)
         steps = self.steps(segment, self.longest(segment))
         dt = segment.duration / steps
+        if self.tolerance is not None:
+            return Plan(
+                steps, dt, steps * LEAST_STAGES * segment.grid.cells * STAGE * generator.cost
+            )
         stages = self._stages(generator, dt * self._division)
         # With stages of its own choice there is a step for any number of them.
         fixed = self.stages is not None and generator.fastest > 0.0
@@ -83,13 +87,15 @@ class Rkl2(Adaptive):
                     f"{reach:.6g} s at rest, and less with flow", "stages",
                 )  # fmt: skip
             return self.stages
-        least = max(3, math.ceil(0.5 * (math.sqrt(9.0 + 16.0 * dt * generator.fastest) - 1.0)))
+        least = max(
+            LEAST_STAGES, math.ceil(0.5 * (math.sqrt(9.0 + 16.0 * dt * generator.fastest) - 1.0))
+        )
         # Odd numbers damp the shortest waves; more stages than at rest cover some flow as well.
         for stages in range(least | 1, 4 * (least | 1) + 1, 2):
             if stages <= MOST_STAGES and covers(stages, dt * generator.fastest, dt * wave):
                 return stages
-        if least > MOST_STAGES:
-            reach = _reach(MOST_STAGES) / generator.fastest
+        if least > MOST_STAGES or wave == 0.0:
+            reach = 0.999 * _reach(MOST_STAGES) / generator.fastest
             raise Invalid(
                 f"a step of {dt:.6g} s needs more than {MOST_STAGES} stages; "
                 f"dt = {reach:.3g} s would do", "dt",
@@ -140,7 +146,7 @@ def recurrence(stages: int) -> tuple[Array, Array, Array, Array]:
     # the last stage backwards.
     inherited = np.ones(stages + 1)
     for j in range(stages - 1, 0, -1):
-        inherited[j] = 1.0 + memory[j] * inherited[j + 1] if j < stages else 1.0
+        inherited[j] = 1.0 + memory[j] * inherited[j + 1]
     shares = weight * growth * inherited[1:]
     return growth, memory, np.full(stages, weight), shares
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from diffusim import spectrum
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.edges import Edge
 from diffusim.generator import Faces, Generator, Rim
 from diffusim.grid import Grid
 from diffusim.medium import diffusivity as diffusivities
 from diffusim.medium.diffusivity import Diffusivity
 from diffusim.medium.modes import Medium, symbol
 from diffusim.medium.obstacles import DecayInCells, InCells, Obstacles, in_cells
+from diffusim.medium.sides import through_side
 from diffusim.medium.stirring import Flow, fitted, flows, own_diffusivity
 from diffusim.medium.walls import Walls, narrowed, resistances
 from diffusim.propagators import Limit, Propagator
@@ -107,12 +107,12 @@ class Diffusion(Propagator):
         times |= {t for _, _, side in grid.named_sides for t in side.events()}
         if isinstance(self.diffusivity, diffusivities.Schedule):
             times |= set(self.diffusivity.at[1:])
-        ordered = sorted(times)
+        ordered = sorted(time for time in times if time > 0.0)
         if not ordered:
             return ()
         between = [0.5 * (a + b) for a, b in zip(ordered, ordered[1:], strict=False)]
         states = [self._state(grid, time) for time in
-                  (ordered[0] - 1.0, *between, ordered[-1] + 1.0)]  # fmt: skip
+                  (0.5 * ordered[0], *between, 2.0 * ordered[-1])]  # fmt: skip
         return tuple(
             time
             for time, before, after in zip(ordered, states, states[1:], strict=False)
@@ -183,6 +183,8 @@ class Diffusion(Propagator):
             if moved is None:
                 continue
             for axis, flow in enumerate(moved):
+                if grid.wrap[axis] and grid.shape[axis] == 1:
+                    continue  # what leaves such a cell enters it at the other end
                 crossing = np.abs(np.where(self._shut(grid, start)[axis], flow, 0.0))
                 largest = max(float(np.max(np.abs(f))) for f in moved)
                 if float(np.max(crossing)) > LEAK * largest:
@@ -209,8 +211,10 @@ class Diffusion(Propagator):
             walls = self._resistance(grid, time)
             for axis, (half, flow) in enumerate(zip(self._halves(grid, time), moved, strict=True)):
                 below, above = _beside(half, axis, grid.shape[axis])
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    peclet = np.nan_to_num(np.abs(flow) * (below + above + walls[axis]), posinf=0.0)
+                moving = np.where(np.isinf(walls[axis]), 0.0, np.abs(flow))
+                with np.errstate(invalid="ignore"):
+                    # Infinite where something flows and nothing diffuses; 0 x inf is no flow.
+                    peclet = np.nan_to_num(moving * (below + above + walls[axis]), posinf=np.inf)
                 worst = max(worst, float(np.max(peclet)))
                 ratio = max(ratio, float(np.max(own_diffusivity(peclet))))
         warning = ""
@@ -294,7 +298,7 @@ class Diffusion(Propagator):
                 if moved is not None:
                     flow = np.take(moved[axis], end, axis)
                 name = grid.named_sides[2 * axis + high][0]
-                give, take = _through_side(
+                give, take = through_side(
                     side, np.take(area, end, axis), np.take(half, end, axis), wall, flow,
                     bool(high), grid.outside(axis, side, time),
                 )  # fmt: skip
@@ -325,7 +329,9 @@ class Diffusion(Propagator):
             if np.any(np.isfinite(resistance) & (resistance > 0.0)):
                 raise Unsupported("a membrane lets something through (propagator.walls)")
             barred = np.isinf(resistance)
-            if barred.size != grid.shape[axis] + 1 or self.obstacles is not None:
+            if self.obstacles is not None:
+                raise Unsupported("there are solid cells (propagator.obstacles)")
+            if barred.size != grid.shape[axis] + 1:
                 raise Unsupported("a wall spans only part of the grid (propagator.walls)")
             plane = barred.ravel()
             if grid.wrap[axis] and np.any(plane[1:-1]) and not plane[0]:
@@ -345,7 +351,11 @@ class Diffusion(Propagator):
             an uneven one.
         """
         generator = self.generator(grid, time)
-        if not generator.still or not generator.closed or not generator.separable:
+        if not generator.still:
+            raise Unsupported("the water flows (propagator.flow), so it has no symbol here")
+        if not generator.closed:
+            raise Unsupported("the medium is open, and its symbol is not written yet")
+        if not generator.separable:
             raise Unsupported(
                 "the medium differs along both axes (propagator.walls or propagator.diffusivity), "
                 "so it has no symbol"
@@ -377,21 +387,3 @@ def _beside(cells: Array, axis: int, n: int) -> tuple[Array, Array]:
 def _rim(grid: Grid, axis: int) -> Array:
     ends = np.isin(np.arange(grid.shape[axis] + 1), (0, grid.shape[axis]))
     return grid.along(axis, ends & (not grid.wrap[axis]))
-
-
-def _through_side(
-    side: Edge, area: Array, half: Array, wall: Array, flow: Array | None, high: bool,
-    outside: Array,
-) -> tuple[Array, Array]:  # fmt: skip
-    """What a side lets in, take - give u: a prescribed flux, or a face to the value outside."""
-    shut = np.isinf(wall)
-    if side.kind == "flux":
-        return np.zeros_like(area), np.where(shut, 0.0, area * outside)
-    resistance = half + wall
-    if side.transfer is not None:
-        resistance = resistance + 1.0 / side.transfer
-    conductance = area / resistance
-    if flow is None:
-        return conductance, conductance * outside
-    up, down = fitted(conductance, np.where(shut, 0.0, flow * area))
-    return (up, down * outside) if high else (down, up * outside)
