@@ -181,6 +181,8 @@ def compare(
         with ExitStack() as stack:
             stored = [stack.enter_context(store.load(file)) for file in files]
             comparison = conduct.compare_stored(stored, reference)
+            for note in dict.fromkeys(n for s in stored for n in s.extra.get("notes", [])):
+                click.echo(note, err=True)
         _print_table(comparison, style)
         beyond = tolerance is not None and any(
             not row.worst_l2 <= tolerance for row in comparison.rows if row.verdict != "reference"

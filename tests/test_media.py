@@ -34,6 +34,14 @@ def even(n: int) -> float:
                  exact.mode(x, 0.02, 1.0, 1.0, 3, mean=2.0, cell=h))  # fmt: skip
 
 
+def lifted(n: int) -> float:
+    grid, x, h = line(n)
+    wall = {"axis": "x", "at": 0.5, "opens": 0.03}
+    start = exact.step(x, 0.0, 1.0, 1.0, 0.5, 2.0, 1.0, cell=h)
+    return apart(grid, {"diffusivity": 1.0, "walls": [wall]}, start, 0.05,
+                 exact.step(x, 0.02, 1.0, 1.0, 0.5, 2.0, 1.0, cell=h))  # fmt: skip
+
+
 def held(n: int) -> float:
     grid, x, h = line(n, edges={"left": {"value": 2.0}, "right": {"value": -1.0}})
     start = exact.slab(x, 0.02, 1.0, 1.0, 2.0, -1.0, cell=h)
@@ -109,7 +117,7 @@ def apart(grid: ds.Grid, medium: dict[str, Any], start: Array, time: float, want
     return float(np.linalg.norm(run.frames[-1] - wanted) / np.linalg.norm(wanted))
 
 
-SPACE = [even, held, exchanging, heated, membrane, jump_of_a_thousand, rings, shells, carried,
+SPACE = [even, lifted, held, exchanging, heated, membrane, jump_of_a_thousand, rings, shells, carried,
          oblong]  # fmt: skip
 
 
