@@ -117,8 +117,8 @@ def apart(grid: ds.Grid, medium: dict[str, Any], start: Array, time: float, want
     return float(np.linalg.norm(run.frames[-1] - wanted) / np.linalg.norm(wanted))
 
 
-SPACE = [even, lifted, held, exchanging, heated, membrane, jump_of_a_thousand, rings, shells, carried,
-         oblong]  # fmt: skip
+SPACE = [even, lifted, held, exchanging, heated, membrane, jump_of_a_thousand, rings, shells,
+         carried, oblong]  # fmt: skip
 
 
 # Where the error is to be below one per cent, or a thin layer has to be resolved.
