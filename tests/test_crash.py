@@ -125,6 +125,15 @@ def kills_during_publishing(path: Path, kills: int) -> int:
     """Kill the publishing run at random moments; return how many kills came before the rename."""
     rng = np.random.default_rng(kills)
     early = 0
+    # Moments are drawn from the time that it takes undisturbed on this machine, and a little more.
+    with Folder.open(path / "undisturbed", "d1") as out:
+        append(out.journal("a"), MANY_FRAMES)
+    with child(PUBLISHER, path / "undisturbed") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = time.perf_counter()
+        process.stdout.read()
+        longest = 1.3 * (time.perf_counter() - began)
     for run in range(kills):
         folder = path / f"run-{run}"
         with Folder.open(folder, "d1") as out:
@@ -132,7 +141,7 @@ def kills_during_publishing(path: Path, kills: int) -> int:
         with child(PUBLISHER, folder) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == f"{MANY_FRAMES}\n"
-            time.sleep(rng.uniform(0, 0.7))
+            time.sleep(rng.uniform(0, longest))
             process.kill()
             process.stdout.read()
         if (folder / RESULT).exists():
