@@ -38,13 +38,17 @@ def _indented(lines: Iterator[str]) -> list[str]:
 
 
 def _space_and_time(experiment: Experiment) -> Iterator[str]:
-    grid, times = experiment.scenario.grid, experiment.scenario.times.resolved()
+    grid, times = experiment.scenario.grid, experiment.scenario.frame_times
+    propagator = experiment.scenario.propagator
     cell = " x ".join(f"{h:.6g} m" for h in grid.spacing)
     yield (
         f"{grid.cells} cells of {cell}; {len(times)} frames, "
-        f"the first at {in_time(times[0])}, the last at {in_time(times[-1])}"
+        f"the first {_when(propagator, times[0])}, the last {_when(propagator, times[-1])}"
     )
-    yield from experiment.scenario.propagator.notes(grid)
+    if names := experiment.channels:
+        count = f"{len(names)} channels" if len(names) > 1 else "1 channel"
+        yield f"{count}, each carried by itself: {', '.join(names)}"
+    yield from experiment.notes()
     events = _events(experiment.courses[0])
     if not events:
         yield "the medium stays the same throughout"
@@ -88,6 +92,7 @@ def _cost(course: Course) -> str:
         return "steps as its tolerance asks, so the time is not known beforehand"
     steps = [plan for plan in course.plans if plan.dt is not None]
     parts = [f"{course.steps} steps" if course.steps != 1 else "1 step"]
+    parts[0] += " in each channel" if course.channels > 1 else ""
     if steps:
         longest = max(plan.dt for plan in steps if plan.dt is not None)
         parts.append(f"the longest {in_time(longest)}")
@@ -100,6 +105,8 @@ def _cost(course: Course) -> str:
 def _others(experiment: Experiment) -> Iterator[str]:
     scenario = experiment.scenario
     used = {course.method.word for course in experiment.courses}
+    channels = len(experiment.channels)
+    traits = runs.traits_of(experiment.initial, channels)
     for word, kind in Method.everyone():
         if word in used:
             continue
@@ -108,8 +115,8 @@ def _others(experiment: Experiment) -> Iterator[str]:
             continue
         try:
             course = runs.plan(
-                kind(), scenario.propagator, scenario.grid, scenario.times.resolved(),
-                traits=runs.traits_of(experiment.initial), seed=scenario.seed,
+                kind(), scenario.propagator, scenario.grid, scenario.frame_times,
+                traits=traits, seed=scenario.seed, channels=channels,
             )  # fmt: skip
         except ValidationError:
             yield f"{word}: it has options that must be given"
@@ -158,6 +165,12 @@ def _aligned(rows: list[list[str]]) -> list[str]:
     return [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in full
     ]
+
+
+def _when(propagator: Propagator, time: float) -> str:
+    if propagator.clock == "seconds":
+        return f"at {in_time(time)}"
+    return propagator.moment(time)
 
 
 def in_time(seconds: float) -> str:

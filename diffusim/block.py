@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping
@@ -159,8 +160,8 @@ class Member(Block):
     """A block of an open family; its word in YAML is the name of the file that defines it.
 
     A family is opened by ``class Method(Member, family="diffusim.methods")``: every class below it
-    that is defined outside that package's own ``__init__`` registers itself. Members from elsewhere
-    are found through entry points whose group has the family's name.
+    that is defined outside that package's own ``__init__``, and is not abstract, registers itself.
+    Members from elsewhere are found through entry points whose group has the family's name.
     """
 
     family: ClassVar[str]
@@ -175,7 +176,7 @@ class Member(Block):
         super().__pydantic_init_subclass__(**kwargs)
         if family is not None:
             cls.family, cls.members = family, {}
-        elif cls.__module__ != cls.family:
+        elif cls.__module__ != cls.family and not inspect.isabstract(cls):
             # In a notebook there is no file to be named after.
             file = cls.__module__.rpartition(".")[2]
             own = cls.__name__.lower() if file == "__main__" else file

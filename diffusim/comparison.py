@@ -35,7 +35,10 @@ class Frames(Protocol):
 
 
 class Trajectory(Protocol):
-    """What a comparison needs to know of a run, stored or in memory."""
+    """What a comparison needs to know of a run, stored or in memory.
+
+    Where its facts tell of ``channels``, every array has them along its first axis.
+    """
 
     @property
     def label(self) -> str:
@@ -200,12 +203,14 @@ def _row(
     series = Series()
     minimum, maximum, first, size, particles = math.inf, -math.inf, 0.0, 0.0, 0
     last: Array = np.zeros(1)
+    channels = int(run.facts.get("channels", 0))
     for number in range(len(times)):
         u, r = run.frames[number], reference.frames[number]
         for name, order in (("l1", 1), ("l2", 2), ("linf", np.inf)):
             getattr(series, name).append(distance(u, r, order, volume))
         total = float(np.sum(u * volume))
         accounts = np.zeros(1) if run.accounts is None else run.accounts[number]
+        accounts = np.sum(accounts, axis=0) if accounts.ndim > 1 else accounts
         if number == 0:
             # Beside the content of either sign: a field of zero mean has no relative change.
             first, size = float(run.facts.get("total", total)), float(np.sum(np.abs(u) * volume))
@@ -214,11 +219,12 @@ def _row(
         minimum, maximum = min(minimum, float(np.min(u))), max(maximum, float(np.max(u)))
         if run.counts is not None and judged:
             counts = run.counts[number]
-            p_cells, p_blocks = chi_square_pair(counts, r)
+            p_cells, p_blocks = chi_square_pair(counts, r, channels)
             series.p_cells.append(p_cells)
             series.p_blocks.append(p_blocks)
-            series.p_time.append(ahead_or_behind(counts, r, last) if number else 1.0)
-            particles = int(np.sum(counts))
+            moved = ahead_or_behind(counts, r, last, channels) if number else 1.0
+            series.p_time.append(moved)
+            particles = int(np.sum(counts)) // max(1, channels)
         last = r
     series.predicted.extend(_owed(run, reference))
     worst = int(np.argmax(series.l2))
@@ -229,7 +235,7 @@ def _row(
         verdict, reason = REFERENCE, ""
     elif series.p_cells:
         verdict, reason, p_value, p_last = _judge_chance(series)
-        expected = expected_noise(last, particles)
+        expected = expected_noise(last, particles, channels)
         ratio = series.l2[-1] / expected if expected else None
     elif judged and series.predicted:
         verdict, reason, ratio = _judge_ratio(series, run.facts.get("prediction"))
@@ -283,6 +289,8 @@ def _judge_ratio(series: Series, kind: str | None) -> tuple[str, str, float | No
     """Judge the worst and the last frame by the ratio of observed to predicted error."""
     pairs = [(o, p) for o, p in zip(series.l2, series.predicted, strict=True) if p is not None]
     if not pairs or (None in series.predicted and not any(map(any, pairs))):
+        if max(series.l2) <= FLOOR:
+            return AS_PREDICTED, "round-off", None
         return NOT_JUDGED, "too few steps in all frames for theory to tell the error", None
     judged = {max(pairs), pairs[-1]}
     if kind != "bound":

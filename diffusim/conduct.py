@@ -196,11 +196,13 @@ def _header(experiment: Experiment, digest: str) -> store.Header:
     return store.Header(
         title=scenario.title, name=scenario.field.name, unit=scenario.field.unit,
         shape=grid.shape, axes=tuple(grid.names), centres=tuple(grid.centres(k) for k in grid.axes),
-        faces=tuple(grid.faces(k) for k in grid.axes), times=scenario.times.resolved(),
+        faces=tuple(grid.faces(k) for k in grid.axes), times=scenario.frame_times,
         scenario=experiment.document.text, resolved=scenario.model_dump_json(), digest=digest,
         seed=scenario.seed, versions=versions(), reference=experiment.reference,
         extra={"order": [course.name for course in experiment.courses],
-               "notes": list(scenario.propagator.notes(scenario.grid))},
+               "notes": list(experiment.notes()),
+               "clock": scenario.propagator.clock,
+               **({"channels": list(experiment.channels)} if experiment.channels else {})},
     )  # fmt: skip
 
 
@@ -214,7 +216,7 @@ def versions() -> dict[str, str]:
 def remarks(experiment: Experiment, comparison: Comparison) -> Iterator[str]:
     """Say what belongs under the table: what the medium is like, what went through its sides."""
     scenario = experiment.scenario
-    yield from scenario.propagator.notes(scenario.grid)
+    yield from experiment.notes()
     row = next((row for row in comparison.rows if row.accounts), None)
     if row is not None:
         through = ", ".join(f"{name} {amount:+.6g}" for name, amount in row.accounts.items())
@@ -249,7 +251,9 @@ def compare_stored(results: Sequence[store.Stored], reference: str | None = None
     found: list[Trajectory] = []
     for stored in results:
         if not _alike(stored, first):
-            raise Unsupported(f"{stored.path} and {first.path} differ in grid or frame times")
+            raise Unsupported(
+                f"{stored.path} and {first.path} differ in grid, channels or frame times"
+            )
         # Groups of a file come by the alphabet; the header knows the order of the scenario.
         order = stored.extra.get("order", [])
         for label in sorted(
@@ -276,7 +280,9 @@ def _volume_of(stored: store.Stored) -> float | Array:
 
 
 def _alike(a: store.Stored, b: store.Stored) -> bool:
-    if a.shape != b.shape or not np.array_equal(a.times, b.times):
+    if (a.shape, len(a.channels), a.clock) != (b.shape, len(b.channels), b.clock):
+        return False
+    if not np.array_equal(a.times, b.times):
         return False
     return all(map(partial(np.allclose, rtol=1e-12, atol=0), a.centres, b.centres))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import special
 
 from diffusim.block import Array
+from diffusim.channels import parts
 
 LEAST_EXPECTED, NEXT_TO_NOTHING = 5.0, 1e-3
 # Independent particles enough for a mean over them to be normal far into the tails.
@@ -17,18 +19,42 @@ BLOCK = 16
 NO_FLOW = 1e-11
 
 
-def expected_noise(reference: Array, particles: int) -> float:
-    """Relative L2 error of N independent particles, sqrt((1 - sum p^2) / (N sum p^2))."""
-    p = np.ravel(reference) / np.sum(reference)
-    squares = float(np.sum(p**2))
-    return math.sqrt(max(0.0, 1.0 - squares) / (particles * squares))
+def expected_noise(reference: Array, particles: int, channels: int = 0) -> float:
+    """Relative L2 error of N independent particles, sqrt((1 - sum p^2) / (N sum p^2)).
+
+    Parameters
+    ----------
+    reference : array
+        The law, in any unit; with channels, these along the first axis.
+    particles : int
+        How many there are, in each channel.
+    channels : int
+        How many channels there are, of which each counts by the square of its share of the whole.
+    """
+    noise, squares = 0.0, 0.0
+    for law in parts(reference, channels):
+        total = np.sum(law)
+        p, share = np.ravel(law) / total, float(total / np.sum(reference))
+        own = float(np.sum(p**2))
+        noise += share**2 * max(0.0, 1.0 - own)
+        squares += share**2 * own
+    return math.sqrt(noise / (particles * squares))
 
 
-def chi_square_pair(counts: Array, law: Array) -> tuple[float, float]:
-    """p-values of counts against the law, by single cells and by blocks of 16 x 16 cells."""
-    expected = np.clip(law, 0.0, None) * (np.sum(counts) / np.sum(np.clip(law, 0.0, None)))
-    cells = chi_square(counts.ravel(), expected.ravel())
-    return cells, chi_square(_blocks(counts).ravel(), _blocks(expected).ravel())
+def chi_square_pair(counts: Array, law: Array, channels: int = 0) -> tuple[float, float]:
+    """p-values of counts against the law, by single cells and by blocks of 16 x 16 cells.
+
+    Parameters
+    ----------
+    counts, law : array
+        Of the same shape; with channels, these along the first axis. Each has its own total.
+    """
+    pairs = []
+    for found, wanted in zip(parts(counts, channels), parts(law, channels), strict=True):
+        share = np.sum(found) / np.sum(np.clip(wanted, 0.0, None))
+        pairs.append((found, np.clip(wanted, 0.0, None) * share))
+    blocks = [(_blocks(found), _blocks(wanted)) for found, wanted in pairs]
+    return _pearson(pairs), _pearson(blocks)
 
 
 def chi_square(counts: Array, expected: Array) -> float:
@@ -42,40 +68,53 @@ def chi_square(counts: Array, expected: Array) -> float:
     W. G. Cochran, "Some methods for strengthening the common chi-square tests", Biometrics 10
     (1954) 417-451.
     """
-    rare = expected < NEXT_TO_NOTHING
-    found, hoped = int(np.sum(counts[rare])), float(np.sum(expected[rare]))
+    return _pearson([(counts, expected)])
+
+
+def _pearson(pairs: Sequence[tuple[Array, Array]]) -> float:
+    """The same for independent channels: statistics and degrees of freedom add up."""
+    found, hoped, statistic, freedom = 0, 0.0, 0.0, 0
+    for counts, expected in ((n.ravel(), e.ravel()) for n, e in pairs):
+        rare = expected < NEXT_TO_NOTHING
+        found, hoped = found + int(np.sum(counts[rare])), hoped + float(np.sum(expected[rare]))
+        counts, expected = counts[~rare], expected[~rare]
+        ends = _pools(expected)
+        if ends.size > 1:
+            observed, wanted = np.add.reduceat(counts, ends), np.add.reduceat(expected, ends)
+            statistic += float(np.sum((observed - wanted) ** 2 / wanted))
+            freedom += ends.size - 1
     p_rare = float(special.gammainc(found, hoped)) if found else 1.0
-    counts, expected = counts[~rare], expected[~rare]
-    ends = _pools(expected)
-    if ends.size < 2:
+    if not freedom:
         return p_rare
-    observed, wanted = np.add.reduceat(counts, ends), np.add.reduceat(expected, ends)
-    statistic = float(np.sum((observed - wanted) ** 2 / wanted))
-    p = float(special.gammaincc(0.5 * (ends.size - 1), 0.5 * statistic))
+    p = float(special.gammaincc(0.5 * freedom, 0.5 * statistic))
     return min(1.0, 2.0 * min(p, p_rare)) if found else p
 
 
-def ahead_or_behind(counts: Array, law: Array, before: Array) -> float:
+def ahead_or_behind(counts: Array, law: Array, before: Array, channels: int = 0) -> float:
     """p-value of counts being as far along in time as their law, against ahead or behind.
 
     The weights f = (p - q) / (p + q), q the law one frame earlier, grow along the flow of time, so
     their mean over the particles shows a diffusivity that is a little wrong long before any single
-    cell does: a score test, with bounded weights, that is normal by the central limit.
+    cell does: a score test, with bounded weights, that is normal by the central limit. The scores
+    of independent channels add up.
 
     References
     ----------
     C. R. Rao, "Large sample tests of statistical hypotheses", Proc. Camb. Phil. Soc. 44 (1948).
     """
-    p, q = (np.clip(v, 0.0, None) / np.sum(np.clip(v, 0.0, None)) for v in (law, before))
-    both = p + q
-    weights = np.divide(p - q, both, out=np.zeros_like(p), where=both > 0)
-    mean = float(np.sum(weights * p))
-    variance = float(np.sum((weights - mean) ** 2 * p))
-    number, largest = int(np.sum(counts)), float(np.max(np.abs(weights)))
-    if number * variance < MANY * largest**2 or largest < NO_FLOW:
+    score, spread, largest = 0.0, 0.0, 0.0
+    of_channels = (parts(values, channels) for values in (counts, law, before))
+    for found, now, earlier in zip(*of_channels, strict=True):
+        p, q = (np.clip(v, 0.0, None) / np.sum(np.clip(v, 0.0, None)) for v in (now, earlier))
+        both = p + q
+        weights = np.divide(p - q, both, out=np.zeros_like(p), where=both > 0)
+        mean = float(np.sum(weights * p))
+        spread += int(np.sum(found)) * float(np.sum((weights - mean) ** 2 * p))
+        score += float(np.sum((weights - mean) * found))
+        largest = max(largest, float(np.max(np.abs(weights))))
+    if spread < MANY * largest**2 or largest < NO_FLOW:
         return 1.0
-    z = float(np.sum((weights - mean) * counts)) / math.sqrt(number * variance)
-    return float(special.erfc(abs(z) / math.sqrt(2.0)))
+    return float(special.erfc(abs(score) / math.sqrt(2.0 * spread)))
 
 
 def _pools(expected: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
+from diffusim.channels import channels_of, each
 from diffusim.methods import Method
 from diffusim.reading import Document, Path_, Problem, ScenarioError
 from diffusim.resources import USABLE, in_words, memory_at_least, memory_available, memory_needed
@@ -26,7 +27,7 @@ class Experiment:
     scenario, document
         What was read, and where each key stood.
     initial : array
-        The initial field.
+        The initial field; of several channels, these along a first axis.
     courses : list of Course
         One per method, the reference among them, and one per further limit that needs a reference.
     reference : str or None
@@ -46,6 +47,18 @@ class Experiment:
     def name(self) -> str:
         """Name of the scenario's file, and of the folder of its results."""
         return self.document.source.stem
+
+    def notes(self) -> Iterator[str]:
+        """Say what a user should know of the medium, and of the methods on it."""
+        yield from self.scenario.propagator.notes(self.scenario.grid)
+        for course in self.courses:
+            yield from course.method.notes()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels, none where the field has no such axis."""
+        count = channels_of(self.initial, self.scenario.grid)
+        return self.scenario.initial.names(count) if count else ()
 
 
 # --- making ready -------------------------------------------------------------------------------
@@ -71,7 +84,9 @@ def prepare(source: Path, overrides: Sequence[str] = (), only: Sequence[str] = (
     # Refused before the first field is made.
     _must_fit(document, memory_at_least(scenario.methods, scenario.grid))
     try:
-        initial = scenario.propagator.prepare(scenario.initial_field(), scenario.grid)
+        initial = scenario.initial_field()
+        channels = channels_of(initial, scenario.grid)
+        initial = each(lambda u: scenario.propagator.prepare(u, scenario.grid), initial, channels)
     except Invalid as problem:
         raise explained([problem], document) from None
     scenario, places = _chosen(scenario, document, only)
@@ -130,11 +145,12 @@ def _chosen(
 def _plan(
     scenario: Scenario, document: Document, initial: Array, places: Sequence[int]
 ) -> tuple[list[Course], dict[str, str], str | None]:
-    traits, times = runs.traits_of(initial), scenario.times.resolved()
+    channels = channels_of(initial, scenario.grid)
+    traits, times = runs.traits_of(initial, channels), scenario.frame_times
 
     def course(method: Method) -> Course:
         return runs.plan(method, scenario.propagator, scenario.grid, times,
-                        traits=traits, seed=scenario.seed)  # fmt: skip
+                        traits=traits, seed=scenario.seed, channels=channels)  # fmt: skip
 
     courses, problems, roles = [], [], dict[str, str]()
     wanted: list[tuple[Method, Path_]] = [

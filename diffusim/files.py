@@ -16,6 +16,8 @@ from diffusim.block import Array
 LARGEST_FILE = 2**31
 LARGEST_IMAGE = 2**24
 PORTRAIT = "portrait"
+# Kinds of pixels without colour that PNG and JPEG files hold.
+GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "F"}
 
 
 def _resolved(value: Any, info: ValidationInfo) -> Any:
@@ -60,8 +62,21 @@ def _portrait() -> Path:
     return Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
 
 
-def read_array(path: Path, shape: tuple[int, ...], whose: str = "the grid has") -> Array:
+def read_array(
+    path: Path, shape: tuple[int, ...], whose: str = "the grid has", *, channels: bool = False
+) -> Array:
     """Read a real array of a given shape from a ``.npy`` file, as float64.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        What its shape must be.
+    whose : str
+        What has that shape, in words.
+    channels : bool
+        Whether an axis of channels may stand before it.
 
     Raises
     ------
@@ -74,7 +89,7 @@ def read_array(path: Path, shape: tuple[int, ...], whose: str = "the grid has") 
         raise ValueError(f"'{path.name}' is not a .npy array of numbers") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise ValueError(f"'{path.name}' does not hold one array of real numbers")
-    if array.shape != shape:
+    if array.shape != shape and not (channels and array.shape[1:] == shape and len(array)):
         raise ValueError(f"'{path.name}' has shape {array.shape}, {whose} {shape}")
     values = np.array(array, dtype=float)
     if not np.all(np.isfinite(values)):
@@ -82,11 +97,21 @@ def read_array(path: Path, shape: tuple[int, ...], whose: str = "the grid has") 
     return values
 
 
-def read_image(path: Path, shape: tuple[int, int]) -> Array:
-    """Read a PNG or JPEG as grey values from 0 to 1, one per cell.
+def read_image(path: Path, shape: tuple[int, int], *, colours: bool = False) -> Array:
+    """Read a PNG or JPEG as grey values from 0 to 1, one per cell, or as three such fields.
 
     The image is cropped to the grid's proportions and averaged over cells. The result is
     ``u[x, y]`` with y upwards, so that what was up in the image is up in a figure.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Cells along x and y.
+    colours : bool
+        Whether red, green and blue are read, along a first axis, instead of grey; they are alike
+        where the image has no colour. All are the stored 8-bit values, divided by 255.
 
     Raises
     ------
@@ -105,12 +130,23 @@ def read_image(path: Path, shape: tuple[int, int]) -> Array:
                         f"more than {LARGEST_IMAGE}"
                     )
                 # Float pixels: 8-bit averages would round the field to 256 steps.
-                grey = image.convert("L").convert("F")
+                if colours and image.mode not in GREY_MODES:
+                    bands = image.convert("RGB").split()
+                else:
+                    bands = (image.convert("L"),)
+                fields = [_by_cells(band.convert("F"), shape) for band in bands]
         except (OSError, Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
             raise ValueError(f"'{path.name}' is not a PNG or JPEG image: {problem}") from None
-    width, height = grey.size
+    return np.stack(fields * (3 // len(fields))) if colours else fields[0]
+
+
+def _by_cells(band: Any, shape: tuple[int, int]) -> Array:
+    """Means of an image's values over the cells of a grid, the middle of the image."""
+    from PIL import Image
+
+    width, height = band.size
     scale = min(width / shape[0], height / shape[1])
     left, top = (width - scale * shape[0]) / 2, (height - scale * shape[1]) / 2
     frame = (left, top, left + scale * shape[0], top + scale * shape[1])
-    small = grey.resize(shape, Image.Resampling.BOX, box=frame)
+    small = band.resize(shape, Image.Resampling.BOX, box=frame)
     return np.ascontiguousarray(np.asarray(small, dtype=float).T[:, ::-1] / 255.0)

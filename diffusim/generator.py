@@ -138,7 +138,8 @@ class Generator:
         Parameters
         ----------
         integrals : sequence of array
-            The field integrated over the duration as the method did it, for each axis.
+            The field integrated over the duration as the method did it, for each axis, and after
+            them, where it is not their mean, as it decayed.
         duration : float
             In s.
         """
@@ -151,8 +152,10 @@ class Generator:
             inward = rim.take * duration - rim.give * integrals[rim.axis][place]
             found.append(float(np.sum(inward * across)))
         if self.loss is not None:
-            mean = sum(integrals[1:], integrals[0]) / len(integrals)
-            found.append(-float(np.sum(self.loss * mean * volume)))
+            axes = len(self.shape)
+            mean = sum(integrals[1:axes], integrals[0]) / axes
+            content = integrals[axes] if len(integrals) > axes else mean
+            found.append(-float(np.sum(self.loss * content * volume)))
         if self.source is not None:
             found.append(float(np.sum(self.source * volume)) * duration)
         return np.array(found)

@@ -49,8 +49,10 @@ def memory_needed(courses: Iterable[Course]) -> int:
     for course in courses:
         state = course.method.memory(course.grid)
         waiting = int(WAITING_COPIES * _waiting(course))
-        most = max(most, _work(course.method, course.grid) + waiting - state)
-        kept += state
+        # Of several channels one at a time is worked on, and its state exists beside all others'.
+        others = int(((course.channels - 1) * STATE_COPIES + 1) * state) if course.channels else 0
+        most = max(most, _work(course.method, course.grid) + waiting + others - state)
+        kept += max(1, course.channels) * state
     return PROGRAM + loops + max(FIGURES, most + kept)
 
 
@@ -61,19 +63,22 @@ def memory_at_least(methods: Iterable[Method], grid: Grid) -> int:
 
 def result_size(courses: Iterable[Course]) -> int:
     """Bytes of the frames that all courses will leave."""
-    return sum(
-        8 * course.grid.cells * len(course.times) * (2 if course.method.statistical else 1)
-        for course in courses
-    )
+    return sum(_frame(course) * len(course.times) for course in courses)
 
 
 def _work(method: Method, grid: Grid) -> int:
     return int(8 * method.fields * grid.cells + STATE_COPIES * method.memory(grid))
 
 
+def _frame(course: Course) -> int:
+    """Bytes of one frame: a field, and counts beside it."""
+    arrays = 2 if course.method.statistical else 1
+    return 8 * course.grid.cells * max(1, course.channels) * arrays
+
+
 def _waiting(course: Course) -> float:
     """Bytes of frames that gather before they are written."""
-    frame = 8 * course.grid.cells * (2 if course.method.statistical else 1)
+    frame = _frame(course)
     count = len(course.times)
     in_time = 1.0 + WAITING_SECONDS * count / max(course.seconds, 1e-9)
     return frame * min(count, in_time, math.ceil(WAITING_BYTES / frame))

@@ -5,11 +5,16 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import tee
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from diffusim.block import Array, Invalid, Unsupported
+from diffusim.channels import Carrier, channels_of, each, parts, together
+from diffusim.channels import revived as revived
+from diffusim.channels import taken_apart as taken_apart
 from diffusim.grid import Grid
 from diffusim.methods import Method, Plan, Prediction, refusal
 from diffusim.propagators import Propagator
@@ -49,11 +54,13 @@ class Course:
     method, propagator, grid
         Who carries what, where.
     times : array
-        Frame times in s.
+        Frame times in s, or in applications where the propagator counts those.
     seed : int
         Seed of the scenario; the method's name keys its own random numbers.
     segments, plans : list
         What lies between the frames, and what the method will do there.
+    channels : int
+        How many fields it carries along a first axis; 0 where there is no such axis.
     """
 
     method: Method
@@ -63,6 +70,7 @@ class Course:
     seed: int
     segments: list[Segment]
     plans: list[Plan]
+    channels: int = 0
 
     @property
     def name(self) -> str:
@@ -71,24 +79,31 @@ class Course:
 
     @property
     def steps(self) -> int:
-        """Steps in all."""
+        """Steps in all, those of one channel."""
         return sum(plan.steps for plan in self.plans)
 
     @property
     def seconds(self) -> float:
         """Seconds of work expected."""
-        return sum(plan.seconds for plan in self.plans)
+        return max(1, self.channels) * sum(plan.seconds for plan in self.plans)
+
+    @property
+    def carrier(self) -> Carrier:
+        """The method, as it carries all channels."""
+        return Carrier(self.method, self.propagator, self.grid, self.channels)
 
     def facts(self) -> dict[str, Any]:
         """What is stored beside the frames, but for the time they took."""
         facts = {**self.method.facts(), "steps": self.steps, "seed": self.seed,
                  "statistical": self.method.statistical}  # fmt: skip
+        if self.channels:
+            facts["channels"] = self.channels
         accounts = self.propagator.accounts(self.grid)
         return {**facts, "accounts": list(accounts)} if accounts else facts
 
     def begin(self, u: Array) -> Any:
         """The state at time zero."""
-        return self.method.begin(self.propagator.prepare(u, self.grid), self._origin())
+        return self.carrier.begin(u, self._origin())
 
     def _origin(self) -> Segment:
         """Before the first segment: no duration, and a key of its own."""
@@ -97,12 +112,17 @@ class Course:
         return Segment(self.grid, self.propagator, 0.0, 0.0, 0.0, 0.0, -1, key, 0, views)
 
     def warm(self, u: Array) -> None:
-        """Go a vanishing way into every epoch, so that loops are loaded before they count."""
+        """Go a vanishing way into every epoch, so that loops are loaded before they count.
+
+        One channel is enough, and what is applied a whole number of times is applied once.
+        """
         method = self.method.least()
-        state = method.begin(self.propagator.prepare(u, self.grid), self._origin())
+        carrier = Carrier(method, self.propagator, self.grid, 0)
+        state = carrier.begin(u[0] if self.channels else u, self._origin())
         for segment in self.segments:
             if segment.start == segment.since:
-                instant = 1e-9 * segment.duration
+                vanishing = self.propagator.clock == "seconds"
+                instant = 1e-9 * segment.duration if vanishing else 1.0
                 short = replace(segment, stop=segment.start + instant, duration=instant)
                 state = method.advance(state, short)
 
@@ -133,6 +153,7 @@ class Course:
         here = float(self.times[done - 1]) if done else 0.0
         if state is None:
             state = self.begin(u)
+        carrier = self.carrier
         work = np.cumsum([0.0, *(plan.seconds for plan in self.plans)])
         work = work / work[-1] if work[-1] > 0 else np.linspace(0.0, 1.0, work.size)
         if not done and self.times[0] == 0.0:
@@ -147,7 +168,7 @@ class Course:
                 pulse = _part(progress, before, after)
                 segment = replace(segment, pulse=pulse)
                 pulse(0.0)
-            state = self.method.advance(state, segment)
+            state = carrier.advance(state, segment)
             _let_go(self.segments, segment)
             if segment.stop in wanted:
                 yield self._frame(segment.stop, state, started)
@@ -156,10 +177,12 @@ class Course:
             progress(1.0)
 
     def _frame(self, time: float, state: Any, started: float) -> Frame:
-        u = self.propagator.observe(self.method.observe(state, self.grid), self.grid)
+        u = self.carrier.observe(state)
         if not np.all(np.isfinite(u)):
-            raise Diverged(f"{self.name}: the field is no longer finite at t = {time:g} s")
-        extras = self.method.extras(state)
+            raise Diverged(
+                f"{self.name}: the field is no longer finite {self.propagator.moment(time)}"
+            )
+        extras = self.carrier.extras(state)
         return Frame(time, u, extras, state, clock.perf_counter() - started)
 
     def predictions(
@@ -186,6 +209,12 @@ class Course:
             return
         if type(self.method).predict is Method.predict:
             yield from [None] * len(self.times)
+            return
+        if self.channels:
+            alone, copies = replace(self, channels=0), tee(reference, self.channels)
+            each_own = [alone.predictions(u[c], map(itemgetter(c), copies[c]))
+                        for c in range(self.channels)]  # fmt: skip
+            yield from map(together, zip(*each_own, strict=True))
             return
         fields = iter(reference)
         wanted = set(map(float, self.times))
@@ -225,15 +254,19 @@ def plan(
     *,
     traits: Mapping[str, str] | None = None,
     seed: int = 0,
+    channels: int = 0,
 ) -> Course:
     """Settle a method on a propagator and plan every segment before anything is computed.
 
     Parameters
     ----------
     times : sequence of float
-        Frame times in s, increasing, none before zero.
+        Frame times in s, increasing, none before zero; whole numbers where the propagator counts
+        applications.
     traits : mapping, optional
         Traits of the initial field, beside those of the propagator.
+    channels : int
+        How many fields are carried along a first axis; 0 where there is no such axis.
 
     Raises
     ------
@@ -246,6 +279,7 @@ def plan(
     # NaN makes every comparison false, so it is asked what must hold.
     if not (frames.size and frames[0] >= 0 and np.all(np.diff(frames) > 0) and frames[-1] < np.inf):
         raise Invalid("frame times must grow from zero on")
+    frames = propagator.counted(frames)
     found = {**propagator.traits(grid), **(traits or {})}
     if (reason := refusal(method, propagator, found)) is not None:
         raise Unsupported(reason)
@@ -255,27 +289,18 @@ def plan(
     for segment in segments:
         plans.append(settled.plan(segment))
         _let_go(segments, segment)
-    return Course(settled, propagator, grid, frames, seed, segments, plans)
+    return Course(settled, propagator, grid, frames, seed, segments, plans, channels)
 
 
-def traits_of(u: Array) -> dict[str, str]:
-    """Traits that an initial field brings."""
+def traits_of(u: Array, channels: int = 0) -> dict[str, str]:
+    """Traits that an initial field brings, those of any of its channels."""
     lowest = float(np.min(u))
     if lowest < 0:
         return {"signed": f"initial values below zero, down to {lowest:.6g}"}
-    return {} if np.any(u) else {"empty": "an initial field that is zero everywhere"}
-
-
-def revived(state: Any, arrays: Mapping[str, Array]) -> Any:
-    """Rebuild a state of the same kind as ``state`` from stored arrays."""
-    return type(state)(**arrays) if isinstance(state, tuple) else arrays["state"]
-
-
-def taken_apart(state: Any) -> dict[str, Array]:
-    """Return the arrays of a state by name, as they are stored."""
-    if isinstance(state, tuple):
-        return dict(zip(type(state)._fields, state, strict=True))  # type: ignore[attr-defined]
-    return {"state": state}
+    if all(map(np.any, parts(u, channels))):
+        return {}
+    what = "a channel of the initial field" if channels else "an initial field"
+    return {"empty": f"{what} that is zero everywhere"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,15 +312,16 @@ class Run:
     label : str
         Name of the run.
     times : array
-        Frame times in s, shape (n,).
+        Frame times in s, or in applications where the propagator counts those, shape (n,).
     frames : array
-        Fields, shape (n, nx, ny).
+        Fields, shape (n, nx, ny), or (n, c, nx, ny) for c channels.
     facts : dict
         Kind, limit, steps, seconds and options.
     counts : array, optional
         Integer counts behind the fields.
     accounts : array, optional
-        What has come in by each account of an open medium, named in the facts, shape (n, m).
+        What has come in by each account of an open medium, named in the facts, shape (n, m), or
+        (n, c, m).
     """
 
     label: str
@@ -320,13 +346,15 @@ def solve(
     Parameters
     ----------
     u : array
-        Initial field of the grid's shape, mean values of the cells.
+        Initial field of the grid's shape, mean values of the cells; with a first axis before it,
+        several channels, each carried by itself.
     propagator : Propagator
         What carries it, such as ``Diffusion(diffusivity=1.5e-9)``.
     grid : Grid
         Where.
     times : sequence of float
-        Frame times in s, increasing, none before zero.
+        Frame times in s, increasing, none before zero; whole numbers where the propagator counts
+        applications.
     seed : int
         What random numbers are keyed by, with the method's name.
     method : Method, str or mapping
@@ -352,16 +380,16 @@ def solve(
     if np.iscomplexobj(u):
         raise Invalid("the field is complex; this takes real fields")
     u = np.array(u, dtype=float)
-    if u.shape != grid.shape:
-        raise Invalid(f"the field has shape {u.shape}, the grid has {grid.shape}")
+    channels = channels_of(u, grid)
     if not np.all(np.isfinite(u)):
         raise Invalid("the field holds NaN or infinite numbers")
     if not isinstance(propagator, Propagator):
         raise Invalid("the propagator must be one such as Diffusion(diffusivity=1.5e-9)")
     for problem in propagator.check(grid):
         raise problem
-    u = propagator.prepare(u, grid)
-    course = plan(Method.read(method), propagator, grid, times, traits=traits_of(u), seed=seed)
+    u = each(lambda part: propagator.prepare(part, grid), u, channels)
+    course = plan(Method.read(method), propagator, grid, times, traits=traits_of(u, channels),
+                  seed=seed, channels=channels)  # fmt: skip
     frames = list(course.frames(u))
     facts = {**course.facts(), "seconds": sum(frame.seconds for frame in frames)}
     counts = [frame.counts for frame in frames if frame.counts is not None]

@@ -46,7 +46,7 @@ class Substance(Block):
 
     @model_validator(mode="after")
     def _no_axis(self) -> Self:
-        if self.name in (*EVERY_AXIS, "time", "counts", "accounts"):
+        if self.name in (*EVERY_AXIS, "time", "channel", "counts", "accounts"):
             raise ValueError(
                 f"'{self.name}' means something else in the result; choose another name"
             )
@@ -56,7 +56,8 @@ class Substance(Block):
 class Times(Block):
     """When frames are taken: ``{stop, frames, spacing}`` from zero on, or ``{at: [...]}``.
 
-    With quadratic spacing the first frames lie close together, so a sharp beginning is seen.
+    With quadratic spacing the first frames lie close together, so a sharp beginning is seen. Where
+    the propagator is applied a whole number of times, times are numbers of applications.
     """
 
     stop: Annotated[Seconds, Field(gt=0, le=1e12)] | None = None
@@ -80,7 +81,7 @@ class Times(Block):
         return self
 
     def resolved(self) -> Array:
-        """Frame times in s."""
+        """Frame times in s, or in applications."""
         if self.at is not None or self.stop is None or self.frames is None:
             return np.array(self.at, dtype=float)
         if self.spacing == "logarithmic":
@@ -107,7 +108,7 @@ class Expected(Block):
 
 def _misnamed(label: str, *path: str | int) -> Iterator[Invalid]:
     """A label names a folder of frames, and a group beside the axes in the result."""
-    if label in (*EVERY_AXIS, *(f"{name}_faces" for name in EVERY_AXIS), "time"):
+    if label in (*EVERY_AXIS, *(f"{name}_faces" for name in EVERY_AXIS), "time", "channel"):
         yield Invalid(f"'{label}' means something else in the result; choose another label", *path)
     try:
         safe_name(label, "The label")
@@ -149,8 +150,13 @@ class Scenario(Block):
         content = self.model_dump(mode="json", exclude={"title", "expect"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def frame_times(self) -> Array:
+        """Frame times by the propagator's clock, exactly whole where it counts applications."""
+        return self.propagator.counted(self.times.resolved())
+
     def initial_field(self) -> Array:
-        """Make the initial field.
+        """Make the initial field; several channels come along a first axis.
 
         Raises
         ------
@@ -176,6 +182,11 @@ class Scenario(Block):
         """Yield what is wrong beyond single keys, so far as it shows without computing anything."""
         for problem in self.propagator.check(self.grid):
             yield Invalid(problem.message, "propagator", *problem.path)
+        try:
+            _ = self.frame_times
+        except Invalid as problem:
+            key = ("frames",) if self.times.at is None else ("at", *problem.path)
+            yield Invalid(problem.message, "times", *key)
         labels = [method.name for method in self.methods]
         for number, label in enumerate(labels):
             if label.casefold() in map(str.casefold, labels[:number]):
@@ -233,9 +244,26 @@ def load(source: Path, overrides: Sequence[str] = ()) -> tuple[Scenario, Documen
         scenario = Scenario.model_validate(document.value, context={"folder": folder})
     except ValidationError as error:
         raise reading.explain(error, document, _known_keys(document)) from None
-    if problems := list(scenario.problems()):
+    if problems := [*_units_of_counts(scenario, document.value), *scenario.problems()]:
         raise explained(problems, document)
     return scenario, document
+
+
+def _units_of_counts(scenario: Scenario, value: Any) -> Iterator[Invalid]:
+    """Numbers of applications that were given a unit, which the model sees no more."""
+    if scenario.propagator.clock == "seconds":
+        return
+    given = value["times"]
+    at = given.get("at")
+    places: dict[Path_, Any] = {("stop",): given.get("stop"), ("at",): at}
+    places |= {("at", i): one for i, one in enumerate(at)} if isinstance(at, list) else {}
+    for path, text in places.items():
+        if isinstance(text, str) and any(map(str.isalpha, text.lower().replace("e", ""))):
+            yield Invalid(
+                f"a {scenario.propagator.word} is applied a whole number of times; expected how "
+                f"many times, without a unit, found '{text}'",
+                "times", *path,
+            )  # fmt: skip
 
 
 def explained(problems: Sequence[Invalid], document: Document) -> ScenarioError:

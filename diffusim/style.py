@@ -56,7 +56,7 @@ SETTINGS: dict[str, Any] = {
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
 }
-FIELD, ERROR = "viridis", "RdBu_r"
+FIELD, ERROR, SIZE = "viridis", "RdBu_r", "Reds"
 # Okabe and Ito's; black is kept for analytic solutions, and yellow is too pale for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777")
 MARKERS = "osD^vP*Xp"
@@ -216,9 +216,9 @@ def even_ticks(axis: Axis, most: int) -> None:
     axis.set_major_locator(rounded(most))
 
 
-def rounded(most: int) -> MaxNLocator:
-    """Return a locator of round numbers, with so many intervals at most."""
-    return MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
+def rounded(most: int, whole: bool = False) -> MaxNLocator:
+    """Return a locator of round numbers, with so many intervals at most; whole ones on demand."""
+    return MaxNLocator(most, steps=[1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10], integer=whole)
 
 
 def colour(place: int) -> str:

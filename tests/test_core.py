@@ -376,7 +376,7 @@ def test_the_cell_factor_is_the_transform_of_the_cell_density(variance: float) -
     """Also across variance one, where the sum over cells gives way to the sum over aliases."""
     p = kernels.cell_to_cell(variance)
     j = np.arange(p.size) - p.size // 2
-    theta = spectrum.fourier_angles(33)
+    theta = spectrum.Fourier().angles(33)
     wanted = np.cos(np.outer(theta, j)) @ p
     assert np.max(np.abs(spectrum.cell_factor(theta, variance) - wanted)) < 1e-14
 

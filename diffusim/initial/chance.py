@@ -11,6 +11,7 @@ from diffusim import spectrum
 from diffusim.block import Integer, Invalid, Metres
 from diffusim.grid import Grid
 from diffusim.initial.start import Key, Pair, Start
+from diffusim.symbol import Symbol
 
 Deviation = Annotated[float, Field(ge=0)]
 
@@ -96,12 +97,12 @@ class DiffusedNoise(Chance):
         exponent = np.zeros((1,) * len(grid.shape))
         for axis, (n, h) in enumerate(zip(grid.shape, grid.spacing, strict=True)):
             wrap = grid.wrap[axis]
-            bases.append(spectrum.Fourier() if wrap else spectrum.Cosine())
-            angles = spectrum.fourier_angles(n) if wrap else spectrum.cosine_angles(n)
-            exponent = exponent + grid.along(axis, 0.5 * (angles * self.length / h) ** 2)
+            waves = spectrum.Fourier() if wrap else spectrum.waves_between(False, False)
+            bases.append(waves)
+            exponent = exponent + grid.along(axis, 0.5 * (waves.angles(n) * self.length / h) ** 2)
         exponent.flat[0] = np.inf
         # Counted from the slowest mode, so that something is left after any smoothing.
         multiplier = np.exp(np.min(exponent) - exponent)
         white = self._generator(key).standard_normal(grid.shape)
-        u = spectrum.Symbol(bases, lambda _duration: multiplier).carry(white, 0.0)
+        u = Symbol(grid.shape, bases, lambda _duration: multiplier).carry(white, 0.0)
         return self.mean + (u - np.mean(u)) * (self.deviation / np.std(u))

@@ -13,6 +13,8 @@ from diffusim.files import InputFile, read_array, read_image
 from diffusim.grid import Grid
 from diffusim.initial.start import Key, Pair, Start
 
+COLOURS = ("red", "green", "blue")
+
 
 class Picture(Start):
     """An image as a field.
@@ -22,19 +24,28 @@ class Picture(Start):
     path : Path
         A PNG or JPEG file, or the word ``portrait``.
     values : tuple of float
-        What its black and its white stand for.
+        What its black and its white stand for, in each channel.
+    channels : {"grey", "rgb"}
+        One field of its brightness, or three channels, red, green and blue.
     """
 
     kind: Literal["image"] = "image"
     path: InputFile
     values: Pair = (0.0, 1.0)
+    channels: Literal["grey", "rgb"] = "grey"
+
+    def names(self, channels: int) -> tuple[str, ...]:
+        """Names of the channels."""
+        return COLOURS if self.channels == "rgb" else super().names(channels)
 
     def _means(self, grid: Grid, _key: Key) -> Any:
         if len(grid.shape) != 2:
             raise Invalid("an image needs a grid of two dimensions", "path")
         black, white = self.values
         try:
-            return black + (white - black) * read_image(self.path, (grid.shape[0], grid.shape[1]))
+            shape = grid.shape[0], grid.shape[1]
+            image = read_image(self.path, shape, colours=self.channels == "rgb")
+            return black + (white - black) * image
         except ValueError as problem:
             raise Invalid(str(problem), "path") from None
 
@@ -68,13 +79,16 @@ class Expression(Start):
 
 
 class Stored(Start):
-    """Values of the cells from a ``.npy`` file of the grid's shape."""
+    """Values of the cells from a ``.npy`` file of the grid's shape.
+
+    With a first axis before it, they are those of several channels, each carried by itself.
+    """
 
     kind: Literal["array"] = "array"
     path: InputFile
 
     def _means(self, grid: Grid, _key: Key) -> Any:
         try:
-            return read_array(self.path, grid.shape)
+            return read_array(self.path, grid.shape, channels=True)
         except ValueError as problem:
             raise Invalid(str(problem), "path") from None

@@ -27,6 +27,8 @@ class Start(Block):
     def field(self, grid: Grid, key: Key) -> Array:
         """Return the mean value of each cell, u[x, y], in the field's unit.
 
+        Of several channels these come first, u[channel, x, y].
+
         Parameters
         ----------
         grid : Grid
@@ -39,7 +41,13 @@ class Start(Block):
         Invalid
             When this start cannot be made on this grid, with the key that is to blame.
         """
-        return np.array(np.broadcast_to(self._means(grid, key), grid.shape), dtype=float)
+        means = np.asarray(self._means(grid, key))
+        channels = means.shape[:1] if means.ndim > len(grid.shape) else ()
+        return np.array(np.broadcast_to(means, (*channels, *grid.shape)), dtype=float)
+
+    def names(self, channels: int) -> tuple[str, ...]:
+        """Names of so many channels of this start, numbers where it knows none."""
+        return tuple(str(number + 1) for number in range(channels))
 
     def _means(self, grid: Grid, key: Key) -> Any:
         raise NotImplementedError

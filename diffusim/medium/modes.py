@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,12 @@ from diffusim import spectrum
 from diffusim.block import Array, Unsupported
 from diffusim.generator import Generator
 from diffusim.grid import Grid
+from diffusim.symbol import Symbol
 
 # A dense basis takes the cube of this in work and the square in memory, per axis.
 LARGEST_BASIS = 1024
+# What is alike but for round-off.
+ALIKE = 1e-13
 
 
 class Medium(NamedTuple):
@@ -23,57 +26,149 @@ class Medium(NamedTuple):
     closed: tuple[Array, ...]
 
 
-def symbol(grid: Grid, generator: Generator, medium: Medium | None, limit: str) -> spectrum.Symbol:
-    """Return bases and multiplier: those of even axes where ``medium`` is given, else their own."""
-    if medium is None:
-        axes = [_own_axis(grid, generator, axis) for axis in grid.axes]
-    else:
-        axes = [_even_axis(grid, medium, axis, limit) for axis in grid.axes]
-
-    def multiplier(duration: float) -> Array:
-        product = np.ones((1,) * len(grid.shape))
-        for axis, (_, factor) in enumerate(axes):
-            product = product * grid.along(axis, factor(duration))
-        return product
-
-    return spectrum.Symbol([basis for basis, _ in axes], multiplier, generator.fastest)
+class Uneven(Unsupported):
+    """A medium that has modes, but no law beside that of its cells."""
 
 
-Factor = Callable[[float], Array]
+class Axis(NamedTuple):
+    """Modes of one axis: their basis, angles where they have some, and rates of decay in 1/s."""
+
+    basis: spectrum.Basis
+    speed: float
+    angles: Array | None
+    rates: Array
+    held: bool
 
 
-def _even_axis(grid: Grid, medium: Medium, axis: int, limit: str) -> tuple[spectrum.Basis, Factor]:
-    n, closed = grid.shape[axis], medium.closed[axis]
-    speed = medium.diffusivity[axis] / grid.spacing[axis] ** 2
-    parts = spectrum.compartments(closed)
-    if len(parts) == n or speed == 0.0:
-        return spectrum.Rest(), lambda _duration: np.ones(1)
-    if not closed[0]:
-        basis: spectrum.Basis = spectrum.Fourier()
-        theta = spectrum.fourier_angles(n)
-    elif len(parts) == 1:
-        basis, theta = spectrum.Cosine(), spectrum.cosine_angles(n)
-    else:
-        _must_be_short(grid, axis)
-        theta, basis = spectrum.cosine_modes(parts)
-    if limit == "cell-to-cell":
-        return basis, lambda duration: spectrum.cell_factor(theta, 2.0 * speed * duration)
-    rate = spectrum.lattice_rate(theta) if limit == "lattice" else theta**2
-    return basis, lambda duration: np.exp(-duration * speed * rate)
+def symbol(grid: Grid, generator: Generator, limit: str) -> Symbol:
+    """Return bases and multiplier of a medium, for one of the three limits.
+
+    Raises
+    ------
+    Uneven
+        When a limit other than the lattice is asked of an axis that is not even.
+    Unsupported
+        When the medium differs along both axes, or what comes in has no law in this limit.
+    """
+    constant, along = _losses(grid, generator)
+    axes = [_axis(grid, generator, axis, along[axis]) for axis in grid.axes]
+    if limit == "lattice":
+        return _exponential(grid, axes, [a.rates for a in axes], constant, generator)
+    for name, axis in zip(grid.names, axes, strict=True):
+        if axis.angles is None and not isinstance(axis.basis, spectrum.Rest):
+            raise Uneven(f"the axis {name} is not even")
+    if np.any(generator.gains):
+        raise Unsupported(f"limit {limit} is not for what comes in from outside or from a source")
+    if limit == "continuum":
+        smooth = [a.rates if a.angles is None else a.speed * a.angles**2 for a in axes]
+        ratios = [
+            _beside(a, rates) if a.held else None for a, rates in zip(axes, smooth, strict=True)
+        ]
+        return _exponential(grid, axes, smooth, constant, generator, ratios)
+    if not generator.closed:
+        raise Unsupported(f"limit {limit} is for closed media; take the limit lattice")
+
+    def factors(duration: float) -> list[Array]:
+        return [
+            np.ones(1) if a.angles is None
+            else spectrum.cell_factor(a.angles, 2.0 * a.speed * duration) for a in axes
+        ]  # fmt: skip
+
+    return Symbol(grid.shape, [a.basis for a in axes], factors)
 
 
-def _own_axis(grid: Grid, generator: Generator, axis: int) -> tuple[spectrum.Basis, Factor]:
-    faces = generator.faces[axis]
-    if not np.any(faces.up):
-        return spectrum.Rest(), lambda _duration: np.ones(1)
-    _must_be_short(grid, axis)
-    rates, basis = spectrum.own_modes(faces.up.ravel(), faces.measure.ravel(), grid.wrap[axis])
-    return basis, lambda duration: np.exp(-duration * rates)
+def _beside(axis: Axis, rates: Array) -> Array:
+    """What flows through the sides beside what cells of the same content would let through."""
+    return np.asarray(rates / np.where(axis.rates == 0.0, 1.0, axis.rates))
 
 
-def _must_be_short(grid: Grid, axis: int) -> None:
-    if grid.shape[axis] > LARGEST_BASIS:
+def _exponential(
+    grid: Grid,
+    axes: Sequence[Axis],
+    rates: Sequence[Array],
+    loss: float,
+    generator: Generator,
+    ratios: Sequence[Array | None] = (),
+) -> Symbol:
+    def factors(duration: float) -> list[Array]:
+        found = [np.exp(-duration * rate) for rate in rates]
+        return [found[0] * np.exp(-duration * loss), *found[1:]]
+
+    affine = bool(np.any(generator.gains))
+    return Symbol(grid.shape, [a.basis for a in axes], factors, rates, loss, affine, ratios)
+
+
+def _losses(grid: Grid, generator: Generator) -> tuple[float, list[Array | None]]:
+    """What decays everywhere alike, and what decays along one axis."""
+    along: list[Array | None] = [None] * len(grid.shape)
+    loss = generator.loss
+    if loss is None:
+        return 0.0, along
+    if np.ptp(loss) == 0.0:
+        return float(loss.flat[0]), along
+    for axis in grid.axes:
+        first = np.take(loss, [0], axis) if loss.shape[axis] > 1 else loss
+        if np.array_equal(np.broadcast_to(first, loss.shape), loss):
+            other = len(grid.shape) - 1 - axis
+            along[other] = np.broadcast_to(np.take(first, 0, axis), (grid.shape[other],))
+            return 0.0, along
+    if len(grid.shape) == 1:
+        along[0] = np.broadcast_to(loss, grid.shape)
+        return 0.0, along
+    raise Unsupported("the rate of decay differs along both axes (propagator.decay), "
+                      "so it has no symbol")  # fmt: skip
+
+
+def _axis(grid: Grid, generator: Generator, axis: int, loss: Array | None) -> Axis:
+    up, _, measure = (np.ravel(values) for values in generator.faces[axis])
+    gives = _gives(grid, generator, axis)
+    n, ring = grid.shape[axis], grid.wrap[axis]
+    if not np.any(up) and not any(gives) and loss is None:
+        return Axis(spectrum.Rest(), 0.0, None, np.zeros(1), False)
+    inner = up[:-1] if ring else up[1:-1]
+    moving = inner[inner > 0.0]
+    even = loss is None and moving.size > 0 and np.ptp(moving) == 0.0 and np.ptp(measure) == 0.0
+    if even:
+        speed = float(moving[0] / measure[0])
+        closed = up == 0.0
+        whole = ring and not np.any(closed)
+        # A ring that is cut inside is a line that begins elsewhere.
+        cut = ring and bool(np.any(closed[1:-1])) and not closed[0]
+        held = [give > 0.0 for give in gives]
+        alike = all(give == 0.0 or abs(give - 2.0 * moving[0]) <= ALIKE * give for give in gives)
+        if whole:
+            waves: spectrum.Fourier | spectrum.Waves = spectrum.Fourier()
+            return _even(waves, speed, waves.angles(n), False)
+        if alike and not cut:
+            parts = spectrum.compartments(closed)
+            if len(parts) == 1:
+                waves = spectrum.waves_between(held[0], held[1])
+                return _even(waves, speed, waves.angles(n), any(held))
+            if n <= LARGEST_BASIS:
+                theta, basis = spectrum.waves_of_each(parts, held[0], held[1])
+                return _even(basis, speed, theta, any(held))
+    if n > LARGEST_BASIS:
         raise Unsupported(
-            f"axis {grid.names[axis]} is not even and has {grid.shape[axis]} cells; "
+            f"axis {grid.names[axis]} is not even and has {n} cells; "
             f"its modes are found for {LARGEST_BASIS} at most"
         )
+    rates, basis = spectrum.own_modes(up, measure, ring, gives, loss)
+    return Axis(basis, 0.0, None, rates, any(gives))
+
+
+def _even(basis: spectrum.Basis, speed: float, angles: Array, held: bool) -> Axis:
+    return Axis(basis, speed, angles, speed * spectrum.lattice_rate(angles), held)
+
+
+def _gives(grid: Grid, generator: Generator, axis: int) -> tuple[float, float]:
+    """What the outermost cells of an axis give through its sides, in m/s."""
+    found = [0.0, 0.0]
+    for rim in generator.rims:
+        if rim.axis == axis:
+            if np.ptp(rim.give) > ALIKE * np.max(np.abs(rim.give), initial=0.0):
+                raise Unsupported(
+                    f"the side {rim.name} differs along itself (grid.edges.{rim.name}), "
+                    "so it has no symbol"
+                )
+            found[rim.high] = float(np.ravel(rim.give)[0])
+    return found[0], found[1]

@@ -2,79 +2,90 @@
 
     u(t) = B m(t) B^-1 u(0),
 
-per axis a cosine or Fourier transform where it is even, its own eigenbasis where full walls or
-layers make it differ. Exact for any duration in three limits: ``lattice``, exp(t L) of the cells;
-``continuum``, the smooth equation with cell values as samples (exact for smooth starts only);
-``cell-to-cell``, the law of counts of particles that start uniformly in their cells. The last is no
-semigroup: it is always one jump from the last event, at which particles are taken to be spread
-uniformly in their cells again.
+per axis a cosine, sine or Fourier transform where it is even, its own eigenbasis where full walls,
+layers, leaky sides or a radius make it differ. What comes in, b, has the offset t phi1(t L) b; it
+is carried as the change u(t) - u(0) = t phi1(t L) (L u(0) + b), so that what is steady stays. Where
+few modes survive, only those are worked out.
+
+Exact for any duration in three limits: ``lattice``, exp(t L) of the cells; ``continuum``, the
+smooth equation with cell values as samples (exact for smooth starts only); ``cell-to-cell``, the
+law of counts of particles that start uniformly in their cells.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
 
 from diffusim.block import Array
-from diffusim.grid import Grid
-from diffusim.methods import ANY_START, ROUND_OFF, Method, Plan, Prediction
-from diffusim.propagators import Limit
+from diffusim.generator import Generator
+from diffusim.methods import ANY_START, GENERATOR, ROUND_OFF, Jumping, Plan, Prediction
 from diffusim.segment import Segment
-from diffusim.spectrum import Eigenbasis
+from diffusim.spectrum import phi1, phi2
+from diffusim.symbol import Symbol
 
 
-class Spread(NamedTuple):
-    """The field now, and as it was at the last event."""
-
-    now: Array
-    start: Array
-
-
-class Modes(Method):
+class Modes(Jumping):
     """Multiplication in the basis of the medium's own modes.
 
     Parameters
     ----------
     limit : {"lattice", "continuum", "cell-to-cell"}
         Which truth to give.
+    tolerance : float
+        Modes that fall below this part of the slowest are left out.
     """
 
     needs = ("symbol",)
-    handles = frozenset({"walls", "uneven", "radial"}) | ANY_START
+    handles = (GENERATOR - {"flow"}) | ANY_START | {"mask", "collects"}
     fields = 5.0
 
-    limit: Limit = "lattice"  # type: ignore[misc]
+    tolerance: Annotated[float, Field(ge=1e-16, le=0.1)] = 1e-16
 
     def plan(self, segment: Segment) -> Plan:
         """One multiplication; refuses a medium that differs along both axes."""
-        symbol = segment.view("symbol", self.limit)
-        dense = [n for n, basis in zip(segment.grid.shape, symbol.bases, strict=True)
-                 if isinstance(basis, Eigenbasis)]  # fmt: skip
-        return Plan(1, None, segment.grid.cells * (15e-9 + 0.2e-9 * sum(dense)))
+        symbol: Symbol = segment.view("symbol", self.limit)
+        seconds = symbol.seconds(segment.duration, self.tolerance)
+        more = 2.5 if segment.propagator.accounts(segment.grid) else 1.0
+        return Plan(1, None, more * seconds)
 
-    def memory(self, grid: Grid) -> int:
-        """The field now, and as it was at the last event."""
-        # Only cell-to-cell tells the two apart; else they are one array, and two on the disk.
-        return int((2.0 if self.limit == "cell-to-cell" else 1.5) * super().memory(grid))
+    def carry(self, u: Array, segment: Segment, *, integrate: bool) -> tuple[Array, list[Array]]:
+        """Multiply, and where something comes in or leaves, integrate the modes over time."""
+        symbol: Symbol = segment.view("symbol", self.limit)
+        t = segment.duration
+        if not symbol.affine and not integrate:
+            return symbol.carry(u, t, self.tolerance), []
+        z = t * symbol.rate
+        if not symbol.affine:
+            now, whole = symbol.through(u, [np.exp(-z), t * phi1(z)])
+            beside = [self._sideways(symbol, axis, u, t * phi1(z)) for axis in range(u.ndim)]
+            own = [whole if along is None else along for along in beside]
+            return now, [*own, whole]
+        generator: Generator = segment.view("generator")
+        rate = np.empty(u.shape)
+        generator.sweep(1.0).rate(rate, np.ascontiguousarray(u))
+        change, total = symbol.through(rate, [t * phi1(z), t**2 * phi2(z)])
+        return u + change, [t * u + total] * (u.ndim + 1)
 
-    def begin(self, u: Array, _origin: Segment) -> Spread:
-        """Start from the field itself."""
-        return Spread(u, u)
+    def _sideways(self, symbol: Symbol, axis: int, u: Array, weight: Array) -> Array | None:
+        """The integral as the sides of an axis see it, where that is not what is in the cells."""
+        ratio = symbol.ratios[axis] if symbol.ratios else None
+        if ratio is None:
+            return None
+        shape = [-1 if k == axis else 1 for k in range(u.ndim)]
+        return symbol.through(u, [weight * ratio.reshape(shape)])[0]
 
-    def advance(self, state: Spread, segment: Segment) -> Spread:
-        """Jump from the last event where the limit asks for it, else from the last frame."""
-        symbol = segment.view("symbol", self.limit)
-        if self.limit != "cell-to-cell":
-            now = symbol.carry(state.now, segment.duration)
-            return Spread(now, now)
-        start = state.now if segment.start == segment.since else state.start
-        return Spread(symbol.carry(start, segment.stop - segment.since), start)
-
-    def observe(self, state: Any, _grid: Grid) -> Array:
-        """Return the field now."""
-        return state.now  # type: ignore[no-any-return]
+    def jump(self, u: Array, segment: Segment, duration: float) -> Array:
+        """Carry a field over a duration by the law of particles."""
+        symbol: Symbol = segment.view("symbol", self.limit)
+        return symbol.carry(u, duration, self.tolerance)
 
     def predict(self, before: Prediction | None, _reference: Array, segment: Segment) -> Prediction:
         """Round-off of a transform there and back, and of rates known to the last bits only."""
-        rates = math.sqrt(segment.view("symbol", self.limit).fastest * segment.duration)
-        return Prediction((float(before.error) if before else ROUND_OFF) + 1e-15 * (1.0 + rates))
+        symbol: Symbol = segment.view("symbol", self.limit)
+        rates = math.sqrt(symbol.fastest * segment.duration)
+        own = 1e-15 * (1.0 + rates) + self.tolerance
+        return Prediction((float(before.error) if before else ROUND_OFF) + own)

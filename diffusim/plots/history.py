@@ -36,14 +36,14 @@ def history(stored: Stored, comparison: Comparison) -> Figure:
     columns = 2 if compared else 1
     figure = style.figure(5.2 * columns, 3.9, stored.title)
     grid = figure.subplots(1, columns, squeeze=False)[0]
-    seconds, unit = style.time_unit(float(stored.times[-1]))
+    seconds, words = shown.time_axis(stored)
     times = stored.times / seconds
-    _masses(grid[0], times, runs, comparison)
+    _masses(grid[0], times, stored, runs, comparison)
     kinds = {"observed": OBSERVED}
     if compared:
         kinds |= _errors(grid[1], times, stored, comparison, runs)
     for axes in grid:
-        axes.set_xlabel(f"time ({unit})")
+        axes.set_xlabel(words)
         axes.grid(visible=True)
         if shown.uneven(stored.times):
             axes.set_xscale("log")
@@ -51,6 +51,8 @@ def history(stored: Stored, comparison: Comparison) -> Figure:
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         elif times.size > 1:
             axes.set_xlim(times[0], times[-1])
+            if stored.clock == "applications":
+                axes.xaxis.set_major_locator(style.rounded(8, whole=True))
     handles = [
         Line2D([], [], color=style.colour(place), marker=style.marker(place),
                label=style.plain(run.label, 40)) for place, run in enumerate(runs)
@@ -62,9 +64,16 @@ def history(stored: Stored, comparison: Comparison) -> Figure:
     return figure
 
 
-def _masses(axes: Axes, times: Array, runs: list[StoredRun], comparison: Comparison) -> None:
+def _over(stored: Stored) -> str:
+    """Say that all channels count together, where there are several."""
+    return ", over all channels" if len(stored.channels) > 1 else ""
+
+
+def _masses(
+    axes: Axes, times: Array, stored: Stored, runs: list[StoredRun], comparison: Comparison
+) -> None:
     axes.set_title("Change of the total")
-    axes.set_ylabel("relative to the start")
+    axes.set_ylabel(f"relative to the start{_over(stored)}")
     largest = ROUNDING
     for place, run in enumerate(runs):
         drift = np.abs(comparison[run.label].series.mass)
@@ -87,7 +96,7 @@ def _errors(
 ) -> dict[str, Look]:
     """Draw observed and expected errors; return which kinds of lines there are beside observed."""
     axes.set_title("Error against the reference of the same limit")
-    axes.set_ylabel("relative L2 norm")
+    axes.set_ylabel(f"relative L2 norm{_over(stored)}")
     kinds: dict[str, Look] = {}
     for place, run in enumerate(runs):
         row = comparison[run.label]
@@ -130,6 +139,7 @@ def _noise(stored: Stored, comparison: Comparison, run: StoredRun) -> list[float
     law, counts = shown.law(stored, comparison, run), run.counts
     if counts is None:
         return []
+    channels = shown.channels(run)
     with np.errstate(all="ignore"):
-        return [expected_noise(shown.field(law, i), int(np.sum(counts[i])))
-                for i in range(len(stored.times))]  # fmt: skip
+        return [expected_noise(shown.field(law, i), int(np.sum(counts[i])) // max(1, channels),
+                               channels) for i in range(len(stored.times))]  # fmt: skip

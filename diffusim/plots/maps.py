@@ -22,26 +22,34 @@ Pictures = Sequence[Sequence[Array]]
 
 @style.applied()
 def fields(stored: Stored, _comparison: Comparison) -> Figure:
-    """Draw methods by times on one colour scale; in one dimension each method in space and time."""
-    runs = shown.runs(stored)
+    """Draw methods by times on one colour scale; in one dimension each method in space and time.
+
+    Three channels are shown as red, green and blue, any other number of them by their mean.
+    """
+    runs, colours = shown.runs(stored), shown.in_colours(stored)
     if len(stored.shape) == 1:
         return _space_and_time(stored, runs)
     numbers = shown.moments(stored.times)
-    pictures = [[shown.field(run, number) for number in numbers] for run in runs]
-    limits, extend = _limits(stored, runs, pictures)
+    of_run = shown.field if colours else shown.mean
+    pictures = [[of_run(run, number) for number in numbers] for run in runs]
+    limits, extend = _brightness(runs, pictures) if colours else _limits(stored, runs, pictures)
     box, scale = shown.box(stored), 2.0 if len(runs) <= 4 else 1.6
     width, height = (scale * part for part in box.size)
-    figure = style.figure(len(numbers) * (width + 0.12) + 1.6, len(runs) * (height + 0.1) + 0.8,
-                          stored.title, "compressed")  # fmt: skip
+    beside, words = (0.9, _in_words(stored, limits, extend)) if colours else (1.6, "")
+    figure = style.figure(len(numbers) * (width + 0.12) + beside, len(runs) * (height + 0.1) + 0.8,
+                          stored.title, "compressed", words)  # fmt: skip
     grid = figure.subplots(len(runs), len(numbers), sharex=True, sharey=True, squeeze=False)
     for row, run, fields_of_run in zip(grid, runs, pictures, strict=True):
         for axes, u in zip(row, fields_of_run, strict=True):
-            image = box.picture(axes, u, limits, style.FIELD)
+            image = (box.in_colours(axes, u, limits) if colours
+                     else box.picture(axes, u, limits, style.FIELD))  # fmt: skip
             box.name_axes(axes, stored.axes)
         _name_row(row[0], run.label, int(height * 11))
     for axes, number in zip(grid[0], numbers, strict=True):
         axes.set_title(shown.moment(stored, number))
-    style.colour_bar(image, list(grid.flat), stored.name, stored.unit, extend, aspect=30, pad=0.02)
+    if not colours:
+        style.colour_bar(image, list(grid.flat), shown.name(stored), stored.unit, extend,
+                         aspect=30, pad=0.02)  # fmt: skip
     return figure
 
 
@@ -66,6 +74,29 @@ def _limits(
             low, high = _span(row)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         low, high = everything
+    return _overflow(low, high, everything)
+
+
+def _brightness(runs: Sequence[StoredRun], pictures: Pictures) -> tuple[tuple[float, float], str]:
+    """Limits of brightness, those of the first frame, and which ends overflow later."""
+    low, high = _span([shown.field(runs[0], 0)])
+    return _overflow(low, high, _span(u for row in pictures for u in row))
+
+
+def _in_words(stored: Stored, limits: tuple[float, float], extend: str) -> str:
+    """Say what the colours of a picture stand for, which has no colour bar."""
+    names = ", ".join(stored.channels)
+    which = "" if names == "red, green, blue" else f" (channels {names})"
+    low, high = (f"{limit:.4g}".replace("-", "\N{MINUS SIGN}") for limit in limits)
+    clipped = "" if extend == "neither" else "; what is beyond is clipped"
+    unit = f" {stored.unit}" if stored.unit.strip() not in ("", "1") else ""
+    return f"{stored.name} as red, green, blue{which} from {low} to {high}{unit}{clipped}"
+
+
+def _overflow(
+    low: float, high: float, everything: tuple[float, float]
+) -> tuple[tuple[float, float], str]:
+    """The limits of a scale, widened where they are one, and which ends overflow."""
     size = max(abs(low), abs(high))
     if high - low <= 1e-9 * size:
         half = 0.5 * size or 0.5
@@ -86,13 +117,13 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
     times, box = stored.times, shown.box(stored)
     count = min(times.size, MOST_ROWS_OF_TIME)
     numbers = np.unique(np.linspace(0, times.size - 1, count).round().astype(int))
-    pictures = [[shown.field(run, number) for number in numbers.tolist()] for run in runs]
+    pictures = [[shown.mean(run, number) for number in numbers.tolist()] for run in runs]
     (low, high), extend = _limits(stored, runs, pictures)
     columns = style.columns_for(len(runs))
     rows = -(-len(runs) // columns)
     figure = style.figure(2.7 * columns + 1.5, 2.7 * rows + 0.8, stored.title)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    seconds, unit = style.time_unit(float(times[-1]))
+    seconds, words = shown.time_axis(stored)
     upright = _between(times[numbers] / seconds)
     across = np.linspace(*box.ends(0), stored.shape[0] + 1)
     for axes, run, rows_of_time in zip(grid, runs, pictures, strict=False):
@@ -101,10 +132,12 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
         axes.set_title(style.plain(run.label, 30))
         style.even_ticks(axes.xaxis, 4)
         box.name_axes(axes, stored.axes)
-        axes.set_ylabel(f"time ({unit})")
+        axes.set_ylabel(words)
         if shown.uneven(times):
             axes.set_yscale("function", functions=(_root, np.square))
             axes.set_yticks(_ticks(upright[-1]))
+        elif stored.clock == "applications":
+            axes.yaxis.set_major_locator(style.rounded(6, whole=True))
         axes.set_ylim(upright[0], upright[-1])
         axes.label_outer()
     for axes in grid[len(runs) :]:
@@ -113,7 +146,13 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(f"{stored.axes[0]} ({box.unit})")
     style.colour_bar(
-        image, list(grid[: len(runs)]), stored.name, stored.unit, extend, aspect=30, pad=0.02
+        image,
+        list(grid[: len(runs)]),
+        shown.name(stored),
+        stored.unit,
+        extend,
+        aspect=30,
+        pad=0.02,
     )
     return figure
 
@@ -143,6 +182,8 @@ def _root(times: Array) -> Array:
 @style.applied()
 def error(stored: Stored, comparison: Comparison) -> Figure | None:
     """Draw each method minus the reference of its own limit, where it is worst and at the end.
+
+    Of several channels the mean size of their differences is drawn, so that none can hide another.
 
     None where there is nothing but references.
     """
@@ -193,19 +234,25 @@ def _title(stored: Stored, row: Row, number: int, which: str, letters: int) -> s
 def _error(axes: Axes, stored: Stored, row: Row, number: int) -> None:
     reference = shown.field(stored.runs[row.reference], number)
     apart = shown.field(stored.runs[row.label], number) - reference
+    name, many = "error", len(stored.channels) > 1
+    if many:
+        name, apart = "error, mean size over channels", np.mean(np.abs(apart), axis=0)
+    elif stored.channels:
+        apart = apart[0]
     # Where nothing differs, the scale is one rounding of the field.
     size = float(np.max(np.abs(apart))) or ROUND_OFF * float(np.max(np.abs(reference))) or 1.0
     box = shown.box(stored)
     axes.set_xlabel(f"{stored.axes[0]} ({box.unit})")
     if len(stored.shape) == 2:
         axes.set_ylabel(f"{stored.axes[1]} ({box.unit})")
-        image = box.picture(axes, apart, (-size, size), style.ERROR)
-        style.colour_bar(image, axes, "error", stored.unit)
+        look = ((0.0, size), style.SIZE) if many else ((-size, size), style.ERROR)
+        style.colour_bar(box.picture(axes, apart, *look), axes, name, stored.unit)
         return
     exponent = style.exponent_of(size)
     scale = 10.0**exponent
     axes.axhline(0.0, color="0.6", linewidth=0.6)
     axes.plot(stored.centres[0] / box.metres, apart / scale, color=style.colour(0))
-    axes.set(xlim=box.ends(0), ylim=(-1.1 * size / scale, 1.1 * size / scale),
-             ylabel=style.with_unit("error", stored.unit, exponent))  # fmt: skip
+    lowest = 0.0 if many else -1.1 * size / scale
+    axes.set(xlim=box.ends(0), ylim=(lowest, 1.1 * size / scale),
+             ylabel=style.with_unit(name, stored.unit, exponent))  # fmt: skip
     style.even_ticks(axes.xaxis, 5)

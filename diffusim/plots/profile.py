@@ -47,7 +47,7 @@ class _Scene:
     places: Array
 
     def of(self, run: StoredRun, number: int) -> Array:
-        return self.cut.along(shown.field(run, number))
+        return self.cut.along(shown.mean(run, number))
 
     def law(self, run: StoredRun, number: int) -> Array:
         """Profile of the reference of a run's own limit; of such a reference, the analytic one."""
@@ -76,14 +76,25 @@ class _Scene:
         """Standard deviation of a profile of N particles, w sqrt(m (1 - m / N)) / cells.
 
         m is the expected number of particles in the cells of one value, w what a particle is worth.
+        Variances of independent channels add up, and their mean has the root of that over them.
         """
-        counts = 0 if run.counts is None else int(np.sum(run.counts[number]))
-        total = float(np.sum(shown.field(run, number)))
-        if counts == 0 or total <= 0.0:
+        if run.counts is None:
             return np.zeros(self.places.shape)
-        worth = total / counts
-        expected = np.clip(self.law(run, number) * self.cut.cells / worth, 0.0, counts)
-        return np.asarray(worth * np.sqrt(expected * (1.0 - expected / counts)) / self.cut.cells)
+        u, counts = shown.field(run, number), run.counts[number]
+        if not (channels := shown.channels(run)):
+            return self._spread(u, counts, self.law(run, number))
+        law = shown.field(shown.law(self.stored, self.comparison, run), number)
+        spreads = [self._spread(*of_channel[:2], self.cut.along(of_channel[2]))
+                   for of_channel in zip(u, counts, law, strict=True)]  # fmt: skip
+        return np.asarray(np.sqrt(sum(spread**2 for spread in spreads)) / channels)
+
+    def _spread(self, u: Array, counts: Array, law: Array) -> Array:
+        number, total = int(np.sum(counts)), float(np.sum(u))
+        if number == 0 or total <= 0.0:
+            return np.zeros(self.places.shape)
+        worth = total / number
+        expected = np.clip(law * self.cut.cells / worth, 0.0, number)
+        return np.asarray(worth * np.sqrt(expected * (1.0 - expected / number)) / self.cut.cells)
 
 
 @style.applied()
@@ -98,7 +109,7 @@ def profile(stored: Stored, comparison: Comparison) -> Figure:
     rows += [_steady] if scene.compared(statistical=False) else []
     rows += [_chance] if scene.compared(statistical=True) else []
     columns = len(numbers)
-    words = f"Profile along {stored.axes[cut.axis]}{cut.words}"
+    words = f"Profile along {stored.axes[cut.axis]}{cut.words}{shown.mean_in_words(stored)}"
     heights = [2.5, *[1.8] * (len(rows) - 1)]
     size = 2.5 * columns + 0.7, sum(heights) + 0.6
     figure = style.figure(*size, stored.title, subtitle=words)
@@ -124,7 +135,7 @@ def _cut(stored: Stored, run: StoredRun) -> Cut:
         return Cut(0, "", 1, lambda u: u)
     start = shown.scenario(stored).get("initial", {})
     across = start.get("axis") if start.get("kind") == "halves" else None
-    first = shown.field(run, 0)
+    first = shown.mean(run, 0)
     x, y = stored.axes[:2]
     if across == "x" or _even(first, 1):
         return Cut(0, f", mean over {y}", stored.shape[1], lambda u: np.mean(u, axis=1))

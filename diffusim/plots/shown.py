@@ -40,8 +40,34 @@ def runs(stored: Stored) -> list[StoredRun]:
 
 
 def field(run: StoredRun, number: int) -> Array:
-    """Return a frame of a run."""
+    """Return a frame of a run, of several channels these along the first axis."""
     return np.asarray(run.frames[number], dtype=float)
+
+
+def channels(run: StoredRun) -> int:
+    """Return how many channels a run has, 0 for a field without that axis."""
+    return int(run.facts.get("channels", 0))
+
+
+def mean(run: StoredRun, number: int) -> Array:
+    """Return a frame of a run, the mean over its channels where it has any."""
+    u = field(run, number)
+    return np.asarray(np.mean(u, axis=0)) if channels(run) else u
+
+
+def in_colours(stored: Header) -> bool:
+    """Return whether a field is shown as a picture of red, green and blue."""
+    return len(stored.channels) == 3 and len(stored.shape) == 2
+
+
+def name(stored: Header) -> str:
+    """Return what is shown of a field as numbers: itself, or the mean over its channels."""
+    return stored.name + mean_in_words(stored)
+
+
+def mean_in_words(stored: Header) -> str:
+    """Return what is added to a name where the mean over channels is shown."""
+    return ", mean over channels" if len(stored.channels) > 1 else ""
 
 
 def law(stored: Stored, comparison: Comparison, run: StoredRun) -> StoredRun:
@@ -64,8 +90,18 @@ def moments(times: Array, count: int = len(MOMENTS)) -> list[int]:
 
 def moment(stored: Stored, number: int) -> str:
     """Return the time of a frame in words."""
-    seconds = float(stored.times[number])
-    return f"t = {style.duration(seconds)}" if seconds else "t = 0"
+    time = float(stored.times[number])
+    if stored.clock == "applications":
+        return f"n = {time:.12g}"
+    return f"t = {style.duration(time)}" if time else "t = 0"
+
+
+def time_axis(stored: Header) -> tuple[float, str]:
+    """Return the unit of an axis of times, in those that are stored, and what the axis says."""
+    if stored.clock == "applications":
+        return 1.0, "applications"
+    seconds, unit = style.time_unit(float(stored.times[-1]))
+    return seconds, f"time ({unit})"
 
 
 def uneven(times: Array) -> bool:
@@ -115,6 +151,12 @@ class Box(NamedTuple):
             coarse(u).T, origin="lower", extent=(*self.ends(0), *self.ends(1)), cmap=colours,
             aspect="equal" if self.aspect == "equal" else "auto", vmin=limits[0], vmax=limits[1],
         )  # fmt: skip
+
+    def in_colours(self, axes: Axes, u: Array, limits: tuple[float, float]) -> AxesImage:
+        """Draw a field u[channel, x, y] as red, green and blue, each dark at the lower limit."""
+        low, high = limits
+        bright = np.clip((u - low) / (high - low), 0.0, 1.0)
+        return self.picture(axes, bright, (0.0, 1.0), style.FIELD)
 
 
 def box(stored: Stored) -> Box:

@@ -18,16 +18,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from diffusim.block import Array, Invalid, Member
 from diffusim.grid import Grid
 
 Limit = Literal["lattice", "continuum", "cell-to-cell"]
+Clock = Literal["seconds", "applications"]
+
+# Applications are whole numbers, but for the rounding of a division.
+WHOLE = 1e-9
 
 
 class Propagator(Member, family="diffusim.propagators"):
     """What carries a field forward in time; see the package's text for the views it may offer."""
 
     always: ClassVar[frozenset[str]] = frozenset()
+    # What its time is counted in: one that is applied a whole number of times knows no seconds.
+    clock: ClassVar[Clock] = "seconds"
 
     def traits(self, _grid: Grid) -> dict[str, str]:
         """Traits of this instance, each with the YAML key that brings it."""
@@ -56,3 +64,38 @@ class Propagator(Member, family="diffusim.propagators"):
     def observe(self, u: Array, _grid: Grid) -> Array:
         """Turn what is carried back into a field to look at."""
         return u
+
+    def counted(self, times: Array) -> Array:
+        """Frame times by this propagator's clock: in s as they are, of applications whole numbers.
+
+        Raises
+        ------
+        Invalid
+            When a number of applications is not whole; its path is the number of the frame.
+        """
+        if self.clock == "seconds":
+            return times
+        whole = np.rint(times)
+        for number in np.flatnonzero(np.abs(times - whole) > WHOLE * np.maximum(1.0, whole)):
+            raise Invalid(
+                f"frame times must be whole: a {self.word} is applied a whole number of times, and "
+                f"frame {number + 1} of {times.size} would be at {times[number]:.6g}; give "
+                "'at: [0, 1, 2]', or a 'stop' and 'frames' that meet whole numbers",
+                int(number),
+            )
+        return np.asarray(whole)
+
+    def moment(self, time: float) -> str:
+        """Say when something is: ``at t = 20 s``, or ``after 4 applications``."""
+        return f"at t = {time:g} s" if self.clock == "seconds" else f"after {applications(time)}"
+
+
+def applications(count: float) -> str:
+    """Say a number of applications.
+
+    Examples
+    --------
+    >>> applications(1.0), applications(4.0)
+    ('1 application', '4 applications')
+    """
+    return f"{count:.12g} application{'' if count == 1.0 else 's'}"

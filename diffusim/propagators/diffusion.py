@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from diffusim import spectrum
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.generator import Faces, Generator, Rim
 from diffusim.grid import Grid
 from diffusim.medium import diffusivity as diffusivities
+from diffusim.medium import modes
 from diffusim.medium.diffusivity import Diffusivity
-from diffusim.medium.modes import Medium, symbol
+from diffusim.medium.modes import Medium
 from diffusim.medium.obstacles import DecayInCells, InCells, Obstacles, in_cells
 from diffusim.medium.sides import through_side
 from diffusim.medium.stirring import Flow, fitted, flows, own_diffusivity
 from diffusim.medium.walls import Walls, narrowed, resistances
 from diffusim.propagators import Limit, Propagator
+from diffusim.symbol import Symbol
 
 # Flow through a closed face, as a part of the largest, beyond which it is refused.
 LEAK = 1e-9
@@ -341,7 +342,7 @@ class Diffusion(Propagator):
         cells = diffusivities.in_cells(diffusivities.steady(self.diffusivity, time), grid)
         return Medium(tuple(float(d.flat[0]) for d in cells), tuple(planes))
 
-    def symbol(self, grid: Grid, time: float, limit: Limit) -> spectrum.Symbol:
+    def symbol(self, grid: Grid, time: float, limit: Limit) -> Symbol:
         """Per axis a basis in which diffusion is a multiplication, for one of the three limits.
 
         Raises
@@ -353,25 +354,20 @@ class Diffusion(Propagator):
         generator = self.generator(grid, time)
         if not generator.still:
             raise Unsupported("the water flows (propagator.flow), so it has no symbol here")
-        if not generator.closed:
-            raise Unsupported("the medium is open, and its symbol is not written yet")
         if not generator.separable:
             raise Unsupported(
                 "the medium differs along both axes (propagator.walls or propagator.diffusivity), "
                 "so it has no symbol"
             )
         try:
-            medium = self.medium(grid, time)
-        except Unsupported as reason:
-            if limit != "lattice":
-                raise Unsupported(f"limit {limit} needs an even medium: {reason}") from None
-            return symbol(grid, generator, None, limit)
-        try:
-            return symbol(grid, generator, medium, limit)
-        except Unsupported:
-            if limit != "lattice":
-                raise
-            return symbol(grid, generator, None, limit)
+            return modes.symbol(grid, generator, limit)
+        except modes.Uneven as problem:
+            reason: Unsupported = problem
+            try:
+                self.medium(grid, time)
+            except Unsupported as found:
+                reason = found
+            raise Unsupported(f"limit {limit} needs an even medium: {reason}") from None
 
 
 def _same(before: Sequence[Array], after: Sequence[Array]) -> bool:

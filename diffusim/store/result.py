@@ -29,9 +29,10 @@ CONVENTIONS = "CF-1.11"
 class Header:
     """What a result says about itself, apart from its runs.
 
-    `centres` (and `faces`, one longer) are one array per axis in metres, `times` are in seconds,
-    `scenario` is the YAML text, `resolved` JSON text, `extra` anything that JSON can hold.
-    `axes` names the axes and defaults to x, y, z.
+    `centres` (and `faces`, one longer) are one array per axis in metres, `times` are in seconds or,
+    where `extra` names that `clock`, in applications; `scenario` is the YAML text, `resolved` JSON
+    text, `extra` anything that JSON can hold, such as the names of `channels`. `axes` names the
+    axes and defaults to x, y, z.
     """
 
     title: str
@@ -62,6 +63,20 @@ class Header:
             raise ValueError("a header needs one time per frame and one centre per cell and axis")
         if len(self.axes) != len(self.shape):
             raise ValueError(f"{len(self.shape)} axes need as many names, not {self.axes}")
+        if self.clock not in ("seconds", "applications"):
+            raise ValueError(f"there is no clock {self.clock!r}")
+        if not all(isinstance(name, str) for name in self.channels):
+            raise ValueError("channels have names")
+
+    @property
+    def clock(self) -> str:
+        """What times are counted in, ``seconds`` or ``applications``."""
+        return str(self.extra.get("clock", "seconds"))
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels along the first axis of every array, none where it has none."""
+        return tuple(self.extra.get("channels", ()))
 
 
 def write_result(job: Mapping[str, Any]) -> None:
@@ -114,7 +129,16 @@ def _write_header(file: h5py.File, header: Header) -> dict[str, h5py.Dataset]:
     if header.reference is not None:
         entries["reference"] = header.reference
     set_attributes(file, entries)
-    scales = {"time": _scale(file, "time", header.times, "s", "time")}
+    units, words = ("s", "time") if header.clock == "seconds" else ("1", header.clock)
+    scales = {"time": _scale(file, "time", header.times, units, words)}
+    if header.channels:
+        numbers = np.arange(1, len(header.channels) + 1)
+        scales["channel"] = _scale(file, "channel", numbers, "1", "channel")
+        # The words of the CF conventions for numbers that stand for something.
+        meanings = ["_".join(name.split()) for name in header.channels]
+        scales["channel"].attrs.update(
+            {"flag_values": numbers, "flag_meanings": " ".join(meanings)}
+        )
     for axis, centre in zip(header.axes, header.centres, strict=True):
         scales[axis] = _scale(file, axis, centre, "m", f"cell centres along {axis}")
     for axis, face in zip(header.axes, header.faces or (), strict=False):
@@ -180,14 +204,18 @@ def _create_array(
     shape = (header.times.size, *sample.shape)
     data = create(group, name, shape, sample.dtype, fillvalue=_fill(sample.dtype), **packing)
     data.dims[0].attach_scale(scales["time"])
-    own = sample.ndim - len(header.shape)
-    matches = own >= 0 and sample.shape[own:] == header.shape
-    for k, size in enumerate(sample.shape):
+    inner, first = sample.shape, 1
+    if header.channels:
+        data.dims[1].attach_scale(scales["channel"])
+        inner, first = inner[1:], 2
+    own = len(inner) - len(header.shape)
+    matches = own >= 0 and inner[own:] == header.shape
+    for k, size in enumerate(inner):
         if matches and k >= own:
             scale = scales[header.axes[k - own]]
         else:
             scale = _scale(group, f"{name}_{k}", np.arange(size), "1", f"index of {name}")
-        data.dims[k + 1].attach_scale(scale)
+        data.dims[k + first].attach_scale(scale)
     data.attrs["long_name"] = name.replace("_", " ")
     if name == header.name or sample.dtype.kind in "iu":
         data.attrs["units"] = header.unit if name == header.name else "1"

@@ -229,12 +229,12 @@ def _run(group: h5py.Group, header: Header, path: Path) -> StoredRun:
                 f"for {header.times.size} times."
             )
         arrays[name] = Frames(data, count, path)
-    if (
-        header.name in arrays
-        and arrays[header.name].shape[1:][-len(header.shape) :] != header.shape
-    ):
+    wanted = (*((len(header.channels),) if header.channels else ()), *header.shape)
+    if header.name in arrays and arrays[header.name].shape[1:][-len(wanted) :] != wanted:
         raise StoreError(f"{path} is refused: {label}/{header.name} does not fit its own axes.")
     facts = {k: v for k, v in get_attributes(group).items() if k not in _OF_RUN}
+    if facts.get("channels", 0) != len(header.channels):
+        raise StoreError(f"{path} is refused: {label} has other channels than it says itself.")
     return StoredRun(label, header.name, header.times[:count], facts, arrays)
 
 

@@ -1,0 +1,176 @@
+"""The method: *how* a field is carried. The members of the family are the files of `methods`.
+
+All that a method must be able to do is ``state = method.advance(state, segment)``. Beside that it
+states its facts: which views of a propagator it needs (best first), which traits it handles, which
+truth it converges to, and a plan for every segment, which may refuse. Nothing here knows time,
+frames or events.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from pydantic import Field
+
+from diffusim.block import Array, Member, Unsupported
+from diffusim.grid import Grid
+from diffusim.propagators import Limit, Propagator
+from diffusim.segment import Segment
+
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+# What a method that carries fields can start from: values below zero, or nothing at all.
+ANY_START = frozenset({"signed", "empty"})
+
+
+class Plan(NamedTuple):
+    """What a method will do in a segment: steps, their length and limit in s, seconds of work."""
+
+    steps: int
+    dt: float | None
+    seconds: float
+    longest: float | None = None
+
+
+class Prediction(NamedTuple):
+    """The error that theory expects: a field to be met, or one relative number as a bound.
+
+    ``kept`` is whatever the method wants to see again for the next segment; where theory cannot
+    tell the error yet, it is not ``sure``.
+    """
+
+    error: Array | float
+    kept: Any = None
+    sure: bool = True
+
+
+class Method(Member, family="diffusim.methods"):
+    """A way of carrying a field over a segment; see the package's text."""
+
+    needs: ClassVar[tuple[str, ...]]
+    handles: ClassVar[frozenset[str]] = frozenset()
+    order: ClassVar[int | None] = None
+    # A fact of the class, or an option of the instance: subclasses may declare it as a field.
+    limit: ClassVar[Limit]
+    statistical: ClassVar[bool] = False
+    positive: ClassVar[bool] = False
+    fields: ClassVar[float] = 4.0
+
+    label: Label | None = None
+
+    @property
+    def name(self) -> str:
+        """The label, or the word where no label is given."""
+        return self.label or self.word
+
+    @property
+    def accuracy(self) -> int | None:
+        """Order in time with these options; None for an exact method."""
+        return self.order
+
+    @property
+    def chooses_steps(self) -> bool:
+        """Whether the number of steps is decided while they are taken."""
+        return False
+
+    @property
+    def keeps_sign(self) -> bool:
+        """Whether nothing falls below zero with these options, whatever the start."""
+        return self.positive
+
+    def finer(self) -> Self | None:
+        """The same method with steps half as long, by which the error is told; None if untold."""
+        return None
+
+    def settle(self, _course: Sequence[Segment]) -> Self:
+        """Return this method with every choice left open decided, having seen the whole course."""
+        return self
+
+    def least(self) -> Self:
+        """The same method with as little to do as it can have, for loading its loops."""
+        return self
+
+    @abstractmethod
+    def advance(self, state: Any, segment: Segment) -> Any:
+        """Carry a state over a segment; pure, landing exactly on its end."""
+
+    def begin(self, u: Array, _origin: Segment) -> Any:
+        """Turn the initial field into a state; what a state is, only the method knows.
+
+        The origin is a segment of no duration before the first, with a key of its own.
+        """
+        return u
+
+    def observe(self, state: Any, _grid: Grid) -> Array:
+        """Turn a state into a field."""
+        return np.asarray(state)
+
+    def extras(self, _state: Any) -> dict[str, Array]:
+        """Arrays stored beside the field in every frame, such as ``counts``."""
+        return {}
+
+    def plan(self, _segment: Segment) -> Plan:
+        """Say what a segment will take.
+
+        Raises
+        ------
+        Unsupported
+            When the segment cannot be carried, in words the user can act on.
+        """
+        return Plan(1, None, 0.0)
+
+    def memory(self, grid: Grid) -> int:
+        """Bytes of one state; fields to work in, ``fields`` of them, come on top."""
+        return 8 * grid.cells
+
+    def predict(
+        self, _before: Prediction | None, _reference: Array, _segment: Segment
+    ) -> Prediction | None:
+        """Return the error expected at the end of a segment, given the reference there."""
+        return None
+
+    def through(self, _state: Any) -> Array | None:
+        """What has come in by each account of the medium since time zero, if it is kept."""
+        return None
+
+    def notes(self) -> Iterator[str]:
+        """Say what a user should know of this method on this course, once it is settled."""
+        return iter(())
+
+    def facts(self) -> Mapping[str, Any]:
+        """Options of this method as they are stored beside its frames."""
+        return {"kind": self.word, "limit": self.limit, **self.model_dump(mode="json")}
+
+
+def offered(propagator: type[Propagator] | Propagator) -> list[str]:
+    """Views that a propagator offers, among all that any method needs."""
+    wanted = {
+        view for _, m in Method.everyone() if not isinstance(m, Unsupported) for view in m.needs
+    }
+    return sorted(view for view in wanted if hasattr(propagator, view))
+
+
+def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -> str | None:
+    """Why a method cannot carry this instance of a propagator, or None; plans may refuse further.
+
+    Parameters
+    ----------
+    traits : mapping
+        Traits of the propagator and of the initial field, each with the key that brings it.
+    """
+    views = offered(propagator)
+    if not set(method.needs) & set(views):
+        return (
+            f"{method.word} needs a {' or a '.join(method.needs)}; "
+            f"{propagator.word} offers {', '.join(views)}"
+        )
+    for trait, key in traits.items():
+        if trait not in method.handles:
+            able = [w for w, m in Method.everyone() if not isinstance(m, Unsupported)
+                    and set(traits) <= m.handles and set(m.needs) & set(views)]  # fmt: skip
+            verb = f"start from {key}" if trait in ANY_START else f"carry {trait} ({key})"
+            return f"{method.word} cannot {verb}. These can: {', '.join(able) or 'none here'}"
+    return None

@@ -1,0 +1,279 @@
+"""The symbol: a propagator as bases and a multiplier, and the fastest way through them.
+
+    u(t) = B m(t) B^-1 u(0)
+
+Per axis the way is a transform of all modes or, where few of them survive, or where the basis has
+no fast transform, a product with the matrix of those that do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import fft
+
+from diffusim.block import Array
+from diffusim.spectrum import Basis, Eigenbasis, Fourier, Rest, Waves
+
+# Seconds per cell of one transform along one axis, there or back: compiled, and SciPy's; and of a
+# multiplication and addition within a product of matrices, on one 3.7 GHz core. Fields of more
+# cells than stay in a cache take so many times as long.
+COMPILED, PLAIN, PRODUCT = 0.9e-9, 3.3e-9, 0.065e-9
+CACHED, FAR = 2**19, 3.5
+RING = 5
+SURVIVING = 1e-16
+
+
+@dataclass(frozen=True, eq=False)
+class Symbol:
+    """A propagator as bases and a multiplier.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the fields.
+    bases : sequence of Basis
+        One per axis.
+    factors : callable
+        From a duration to one vector per axis, whose product is the multiplier, or to an array of
+        the shape of the coefficients.
+    rates : sequence of array, optional
+        Rates of decay of the modes of each axis in 1/s, where the multiplier is their exponential.
+    loss : float
+        Rate in 1/s at which everything decays beside that.
+    affine : bool
+        Whether something comes in, so that what is carried is the rate of change.
+    ratios : sequence of array or None
+        What flows through the sides of an axis beside what the cells' own law says of the same
+        modes, where the two differ.
+    even : bool
+        Whether a mode of a ring and its mirror image fare alike.
+    """
+
+    shape: tuple[int, ...]
+    bases: Sequence[Basis]
+    factors: Callable[[float], Sequence[Array] | Array]
+    rates: Sequence[Array] = ()
+    loss: float = 0.0
+    affine: bool = False
+    ratios: Sequence[Array | None] = ()
+    even: bool = True
+    _made: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing happens at all."""
+        return all(isinstance(basis, Rest) for basis in self.bases) and not (
+            self.loss or self.affine
+        )
+
+    @cached_property
+    def rate(self) -> Array:
+        """Rate of decay of every mode in 1/s, in the shape of the coefficients."""
+        total: Array = np.full((1,) * len(self.shape), self.loss)
+        for axis, rates in enumerate(self.rates):
+            total = total + self._along(axis, rates)
+        return total
+
+    @cached_property
+    def fastest(self) -> float:
+        """Largest rate of decay in 1/s."""
+        return float(np.max(self.rate))
+
+    def _along(self, axis: int, values: Array) -> Array:
+        return values.reshape([-1 if k == axis else 1 for k in range(len(self.shape))])
+
+    # --- one jump -------------------------------------------------------------------------------
+
+    def carry(self, u: Array, duration: float, tolerance: float = SURVIVING) -> Array:
+        """Carry a field over a duration, keeping the modes that survive to the tolerance."""
+        if self.resting:
+            return u
+        if u.dtype == np.float32:
+            tolerance = max(tolerance, 1e-9)
+        key = duration, tolerance, u.dtype.char
+        if key not in self._made:
+            if len(self._made) >= 4:
+                self._made.clear()
+            self._made[key] = self._prepared(duration, tolerance, u.dtype)
+        return self._made[key](u)  # type: ignore[no-any-return]
+
+    def _prepared(self, duration: float, tolerance: float, dtype: Any) -> Callable[[Array], Array]:
+        """Everything that does not depend on the field."""
+        factors = self.factors(duration)
+        real = np.dtype(dtype).kind == "f"
+        if isinstance(factors, np.ndarray):
+            return lambda u: self.through(u, [factors])[0]
+        kept = self._kept(factors, tolerance)
+        if real and any(self._few(axis, kept[axis]) for axis in range(len(self.shape))):
+            return self._partly(factors, kept, np.dtype(dtype))
+        if real and self._pair is not None:
+            pair, orders = self._pair
+            own = [np.ascontiguousarray(f[o] if f.size > 1 else f, dtype=dtype)
+                   for f, o in zip(factors, orders, strict=True)]  # fmt: skip
+            own = [np.full(1, 1.0, dtype), *own][-2:]
+            return lambda u: self._fused(pair, u, own)
+        whole: Array = np.ones((1,) * len(self.shape))
+        for axis, factor in enumerate(factors):
+            whole = whole * self._along(axis, factor)
+        return lambda u: self.through(u, [whole])[0]
+
+    def _fused(self, pair: Any, u: Array, factors: Sequence[Array]) -> Array:
+        out = np.empty(u.shape, u.dtype)
+        plane = (1, *u.shape)[-2:]
+        pair.carry(np.ascontiguousarray(u).reshape(plane), out.reshape(plane), *factors)
+        return out
+
+    def _kept(self, factors: Sequence[Array], tolerance: float) -> list[Array]:
+        return [np.abs(f) > tolerance * np.max(np.abs(f)) for f in factors]
+
+    def _few(self, axis: int, kept: Array) -> bool:
+        """Whether products with the modes of an axis that are kept cost less than transforms."""
+        basis = self.bases[axis]
+        if isinstance(basis, Rest):
+            return False
+        if isinstance(basis, Eigenbasis):
+            return True
+        return PRODUCT * int(np.count_nonzero(kept)) < self._transform
+
+    @property
+    def _transform(self) -> float:
+        """Seconds per cell of a transform along one axis."""
+        far = FAR if math.prod(self.shape) > CACHED else 1.0
+        return far * (PLAIN if self._pair is None else COMPILED)
+
+    def _partly(
+        self, factors: Sequence[Array], kept: Sequence[Array], dtype: np.dtype
+    ) -> Callable[[Array], Array]:
+        """Products along the axes of which few modes are kept, transforms along the others."""
+        dense: dict[int, tuple[Array, Array]] = {}
+        multiplier: Array = np.ones((1,) * len(self.shape))
+        for axis, n in enumerate(self.shape):
+            factor = factors[axis]
+            if self._few(axis, kept[axis]):
+                there, back, numbers = self.bases[axis].part(kept[axis], n)
+                # The factor goes into one of the matrices.
+                there = there * factor[numbers][:, None]
+                dense[axis] = (
+                    np.ascontiguousarray(there, dtype),
+                    np.ascontiguousarray(back, dtype),
+                )
+            else:
+                multiplier = multiplier * self._along(axis, factor)
+        multiplier = multiplier.astype(dtype)
+        others = {k: self.bases[k] for k in range(len(self.shape)) if k not in dense}
+
+        def carried(u: Array) -> Array:
+            for axis, (there, _) in dense.items():
+                u = Eigenbasis(there, there).forward(u, axis)
+            for axis, basis in others.items():
+                u = basis.forward(u, axis)
+            if others:
+                u = u * multiplier
+            for axis, basis in others.items():
+                u = basis.backward(u, axis)
+            for axis, (_, back) in reversed(dense.items()):
+                u = Eigenbasis(back, back).backward(u, axis)
+            return np.ascontiguousarray(np.real(u), dtype)
+
+        return carried
+
+    # --- several multipliers with one transform -------------------------------------------------
+
+    def through(self, u: Array, multipliers: Sequence[Array]) -> list[Array]:
+        """Return B m B^-1 u for each of some multipliers, which broadcast against coefficients."""
+        if np.iscomplexobj(u) or not self.even or self._pair is None:
+            return self._plainly(u, multipliers)
+        pair, orders = self._pair
+        plane = (1, *u.shape)[-2:]
+        c = pair.forward(np.ascontiguousarray(u).reshape(plane)).reshape(u.shape)
+        found = []
+        for multiplier in multipliers:
+            own = multiplier
+            for axis, order in enumerate(orders):
+                own = np.take(own, order, axis) if own.shape[axis] > 1 else own
+            own = (c * own).astype(u.dtype, copy=False)
+            found.append(pair.backward(own.reshape(plane)).reshape(u.shape))
+        return found
+
+    def _plainly(self, u: Array, multipliers: Sequence[Array]) -> list[Array]:
+        axes = range(len(self.shape))
+        real = not np.iscomplexobj(u)
+        rings = [axis for axis in axes if isinstance(self.bases[axis], Fourier)]
+        # Of a real field half of the modes of one ring tell all.
+        half = rings[0] if rings and real else None
+        order = sorted(axes, key=lambda axis: (axis in rings, axis != half))
+        c = u
+        for axis in order:
+            c = fft.rfft(c, axis=axis) if axis == half else self.bases[axis].forward(c, axis)
+        found = []
+        for multiplier in multipliers:
+            if half is not None and multiplier.shape[half] > 1:
+                multiplier = np.take(multiplier, range(self.shape[half] // 2 + 1), half)
+            v = c * multiplier
+            for axis in reversed(order):
+                if axis == half:
+                    v = fft.irfft(v, self.shape[half], axis=axis)
+                else:
+                    v = self.bases[axis].backward(v, axis)
+            found.append(np.ascontiguousarray(v))
+        return found
+
+    # --- the compiled transforms ----------------------------------------------------------------
+
+    @cached_property
+    def _pair(self) -> tuple[Any, list[Array]] | None:
+        """Compiled transforms of both axes, with the modes in their order, if there are any."""
+        kinds = []
+        for basis in self.bases:
+            if isinstance(basis, Waves):
+                kinds.append(basis.kind)
+            elif isinstance(basis, Fourier):
+                kinds.append(RING)
+            elif isinstance(basis, Rest):
+                kinds.append(0)
+            else:
+                return None
+        from diffusim.loops import transforms
+
+        if not all(map(transforms.supported, kinds, self.shape)):
+            return None
+        one, two = [0, *kinds][-2:]
+        pair = transforms.Pair((self.shape[0] if len(self.shape) > 1 else 1, self.shape[-1]),
+                               (one, two))  # fmt: skip
+        orders = []
+        for axis, (basis, n) in enumerate(zip(self.bases, self.shape, strict=True)):
+            if isinstance(basis, Rest):
+                orders.append(np.zeros(n, dtype=int))
+                continue
+            angles = pair.angles(axis + 2 - len(self.shape))
+            if isinstance(basis, Fourier):
+                orders.append(np.rint(angles * n / (2.0 * np.pi)).astype(int))
+            else:
+                first = basis.angles(n)[0]  # type: ignore[attr-defined]
+                orders.append(np.rint((angles - first) * n / np.pi).astype(int))
+        return pair, orders
+
+    def seconds(self, duration: float, tolerance: float = SURVIVING) -> float:
+        """Seconds of work of one jump, as measured."""
+        cells = math.prod(self.shape)
+        factors = self.factors(duration) if self.rates else None
+        if factors is None or isinstance(factors, np.ndarray):
+            return 2e-6 + 2.0 * len(self.shape) * cells * self._transform
+        kept = self._kept(factors, tolerance)
+        cost, left = 0.0, float(cells)
+        for axis, basis in enumerate(self.bases):
+            if isinstance(basis, Rest):
+                continue
+            if self._few(axis, kept[axis]):
+                many = int(np.count_nonzero(kept[axis]))
+                cost += 2.0 * PRODUCT * left * many
+                left *= many / self.shape[axis]
+            else:
+                cost += 2.0 * left * self._transform
+        return 5e-6 + cost

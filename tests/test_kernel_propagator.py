@@ -1,0 +1,230 @@
+"""Any kernel as a propagator: in space, in Fourier space or in modes, it is one operation."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+import diffusim as ds
+from diffusim import convolve
+from diffusim.block import Array, Invalid, Unsupported
+from diffusim.propagators.kernel import Kernel
+
+SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+CHOICES: dict[str, dict[str, Any]] = {
+    "edges, as a density": {"kernel": "edge-detector", "normalise": "softmax"},
+    "sobel, as a density": {"kernel": SOBEL, "normalise": "softmax", "temperature": 2.0},
+    "sobel, as a mask": {"kernel": SOBEL, "normalise": "none"},
+    "sobel, sent": {"kernel": SOBEL, "normalise": "none", "applied": "convolution"},
+    "smoothing": {"kernel": {"kind": "gaussian", "sigma": 1.2}, "normalise": "sum"},
+    "a wind, collected": {"kernel": [[0, 0, 1], [0, 2, 4], [0, 0, 0]], "normalise": "sum",
+                          "applied": "correlation"},
+}  # fmt: skip
+EDGES: dict[str, Any] = {
+    "mirrors": "no-flux",
+    "rings": "periodic",
+    "outside": {"x": {"value": 0.4}, "y": {"value": 0.4}},
+    "mixed": {"left": {"value": 0.0}, "right": "no-flux", "y": "periodic"},
+}
+
+
+def law(grid: ds.Grid, kernel: Array, collects: bool, outside: float) -> tuple[Array, Array]:
+    """Matrix and offset of one application, move by move; the outside is as wide as the kernel."""
+    reach = [m // 2 for m in kernel.shape]
+    cells = list(np.ndindex(*grid.shape))
+    matrix, offset = np.zeros((len(cells),) * 2), np.zeros(len(cells))
+
+    def place(x: int, axis: int) -> int | None:
+        n, sides = grid.shape[axis], grid.edges[axis]
+        if grid.wrap[axis]:
+            return x % n
+        while not 0 <= x < n:
+            side = sides[0 if x < 0 else 1]
+            if side.kind == "value":
+                return None
+            x = -1 - x if x < 0 else 2 * n - 1 - x
+        return x
+
+    for d in np.ndindex(*kernel.shape):
+        move = [m - r for m, r in zip(d, reach, strict=True)]
+        weight = kernel[d]
+        for here in cells:
+            to = [place(c + m, axis) for axis, (c, m) in enumerate(zip(here, move, strict=True))]
+            there = None if None in to else cells.index(tuple(to))  # type: ignore[arg-type]
+            if collects:
+                if there is None:
+                    offset[cells.index(here)] += weight * outside
+                else:
+                    matrix[cells.index(here), there] += weight
+            elif there is not None:
+                matrix[there, cells.index(here)] += weight
+    if not collects and outside:
+        ranges = [range(-r, n + r) for r, n in zip(reach, grid.shape, strict=True)]
+        for y in itertools.product(*ranges):
+            if all(place(c, axis) == c for axis, c in enumerate(y)):
+                continue
+            for d in np.ndindex(*kernel.shape):
+                x = tuple(c + m - r for c, m, r in zip(y, d, reach, strict=True))
+                if x in cells:
+                    offset[cells.index(x)] += kernel[d] * outside
+    return matrix, offset
+
+
+@pytest.mark.parametrize("edges", EDGES)
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("shape", [(7, 6), (2, 5)])
+def test_every_method_applies_it_move_by_move(
+    shape: tuple[int, int], choice: str, edges: str
+) -> None:
+    propagator = Kernel(**CHOICES[choice])
+    grid = ds.Grid(shape=shape, size=tuple(map(float, shape)), edges=EDGES[edges])
+    kernel = propagator.density_or_mask(2)
+    matrix, offset = law(grid, kernel, propagator.collects, 0.4 if edges == "outside" else 0.0)
+    u = np.random.default_rng(1).random(shape)
+    wanted, frames = u.ravel(), []
+    for _ in range(4):
+        wanted = matrix @ wanted + offset
+        frames.append(wanted.reshape(shape))
+    carried = 0
+    for method in ("stencil", "fourier", "modes", "auto"):
+        try:
+            run = ds.solve(u, propagator, grid=grid, times=[1, 4], method=method)
+        except Unsupported:
+            assert method == "modes"
+            continue
+        carried += 1
+        for found, exact in zip(run.frames, (frames[0], frames[3]), strict=True):
+            assert np.max(np.abs(found - exact)) < 1e-13 * max(1.0, np.max(np.abs(exact))), method
+    assert carried >= 3
+    if edges == "rings":
+        assert carried == 4
+
+
+@pytest.mark.parametrize("method", ["stencil", "fourier"])
+@pytest.mark.parametrize("outside", [0.0, 0.7])
+def test_what_leaves_is_counted_to_the_last_digits(method: str, outside: float) -> None:
+    u = np.random.default_rng(2).random((9, 8))
+    edges = {"x": {"value": outside}, "bottom": "no-flux", "top": {"value": outside}}
+    grid = ds.Grid(shape=u.shape, size=(0.9, 1.6), edges=edges)
+    wind = Kernel(kernel=[[0, 1, 3], [0, 5, 2], [1, 0, 0]], normalise="sum")
+    run = ds.solve(u, wind, grid=grid, times=[0, 1, 5, 6], method=method)
+    assert run.facts["accounts"] == ["outside"]
+    assert run.accounts is not None
+    content = run.frames.sum(axis=(1, 2)) * grid.volume
+    assert np.max(np.abs(content - content[0] - run.accounts[:, 0])) < 1e-14
+    assert abs(run.accounts[-1, 0]) > 0.01
+
+
+def test_a_density_keeps_the_total_and_the_sign() -> None:
+    u = np.random.default_rng(3).random((12, 9))
+    for kernel in (SOBEL, "edge-detector", {"kind": "motion-blur", "length": 5, "angle": 30.0}):
+        for normalise in ("softmax",):
+            propagator = Kernel(kernel=kernel, normalise=normalise)
+            run = ds.solve(u, propagator, grid=ds.Grid(shape=u.shape, size=(1.0, 1.0)),
+                           times=[0, 7], method="stencil")  # fmt: skip
+            assert np.sum(run.frames[-1]) == pytest.approx(np.sum(u), rel=1e-14, abs=0)
+            assert np.min(run.frames) >= 0.0
+
+
+def test_a_mask_leaves_nothing_of_what_is_even_at_mirrors_too() -> None:
+    grid = ds.Grid(shape=(8, 7), size=(1.0, 1.0))
+    mask = Kernel(kernel=SOBEL, normalise="none")
+    run = ds.solve(np.full((8, 7), 3.0), mask, grid=grid, times=[1], method="stencil")
+    assert np.array_equal(run.frames[0], np.zeros((8, 7)))
+
+
+def test_a_sobel_mask_points_to_where_it_gets_brighter() -> None:
+    """The mask collects, as image processing does: bright on the right is positive."""
+    u = np.zeros((8, 7))
+    u[4:] = 1.0
+    mask = Kernel(kernel="sobel-x", normalise="none")
+    run = ds.solve(
+        u, mask, grid=ds.Grid(shape=u.shape, size=(1.0, 1.0)), times=[1], method="fourier"
+    )
+    assert np.max(np.abs(run.frames[0][3:5] - 4.0)) < 1e-13
+    assert np.max(np.abs(np.delete(run.frames[0], [3, 4], axis=0))) < 1e-13
+
+
+def test_a_kernel_sends_in_the_direction_in_which_it_is_seen_on_the_page() -> None:
+    u = np.zeros((5, 5))
+    u[2, 2] = 1.0
+    up_right = Kernel(kernel=[[0, 0, 1], [0, 0, 0], [0, 0, 0]], normalise="sum")
+    grid = ds.Grid(shape=u.shape, size=(1.0, 1.0))
+    run = ds.solve(u, up_right, grid=grid, times=[1], method="stencil")
+    assert np.argwhere(run.frames[0]).tolist() == [[3, 3]]
+
+
+def test_a_kernel_wider_than_its_ring_wraps_around_itself() -> None:
+    u = np.random.default_rng(4).random((4, 3))
+    wide = Kernel(kernel={"kind": "gaussian", "sigma": 3.0}, normalise="sum")
+    grid = ds.Grid(shape=u.shape, size=(1.0, 1.0), edges="periodic")
+    kernel = wide.density_or_mask(2)
+    assert min(kernel.shape) > 2 * max(u.shape)
+    ring = convolve.wrapped(kernel, u.shape)
+    wanted = sum(ring[i, j] * np.roll(u, (i, j), axis=(0, 1)) for i in range(4) for j in range(3))
+    for method in ("stencil", "fourier", "modes"):
+        found = ds.solve(u, wide, grid=grid, times=[1], method=method).frames[0]
+        assert np.max(np.abs(found - wanted)) < 1e-14
+
+
+def test_a_narrow_gaussian_applied_often_is_diffusion() -> None:
+    """Variances add, so 64 applications of variance v are the propagator of 2 D t = 64 v."""
+    n, v = 101, 0.49
+    u = np.zeros(n)
+    u[n // 2] = 1.0
+    grid = ds.Grid(shape=(n,), size=(float(n),))
+    from diffusim.kernels import lattice
+
+    step = Kernel(kernel=lattice(v), normalise="none", applied="convolution")
+    applied = ds.solve(u, step, grid=grid, times=[64], method="stencil").frames[-1]
+    water = ds.Diffusion(diffusivity=0.5)
+    diffused = ds.solve(u, water, grid=grid, times=[64 * v], method="modes").frames[-1]
+    assert np.max(np.abs(applied - diffused)) < 1e-13
+
+
+def test_chance_and_the_equation_refuse_a_kernel_in_words() -> None:
+    u = np.random.default_rng(5).random((6, 5))
+    grid = ds.Grid(shape=u.shape, size=(1.0, 1.0))
+    mask = Kernel(kernel="edge-detector", normalise="none")
+    for method in ("walkers", "ftcs", "gaussian"):
+        with pytest.raises(Unsupported, match="kernel offers"):
+            ds.solve(u, mask, grid=grid, times=[1], method=method)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kernel": "edge-detector", "normalise": "sum"}, "softmax"),
+        ({"kernel": [1, 2, 1], "normalise": "sum"}, "one dimension"),
+    ],
+)
+def test_what_cannot_be_made_a_density_is_refused_before_anything_runs(
+    options: dict[str, Any], words: str
+) -> None:
+    u = np.ones((6, 5))
+    with pytest.raises(Invalid, match=words):
+        ds.solve(u, Kernel(**options), grid=ds.Grid(shape=(6, 5), size=(1.0, 1.0)),
+                 times=[1], method="stencil")  # fmt: skip
+
+
+def test_a_temperature_without_softmax_is_refused() -> None:
+    with pytest.raises(ValidationError, match="only softmax"):
+        Kernel(kernel="box", normalise="sum", temperature=2.0)
+
+
+@pytest.mark.parametrize(
+    ("edges", "words"),
+    [
+        ({"left": {"flux": 1.0}, "right": "no-flux"}, "says nothing about a kernel"),
+        ({"x": {"value": 1.0}, "y": {"value": 2.0}}, "one number"),
+    ],
+)
+def test_edges_that_mean_nothing_to_a_kernel_are_refused(edges: Any, words: str) -> None:
+    grid = ds.Grid(shape=(6, 5), size=(1.0, 1.0), edges=edges)
+    with pytest.raises(Invalid, match=words):
+        ds.solve(np.ones((6, 5)), Kernel(kernel="box", normalise="sum"), grid=grid, times=[1],
+                 method="stencil")  # fmt: skip
