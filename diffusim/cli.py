@@ -12,17 +12,17 @@ import re
 import signal
 import sys
 import time as clock
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
 from diffusim.interrupts import Interrupted, Signals
+from diffusim.terminal import Progress, print_table
 
 if TYPE_CHECKING:
-    from diffusim.comparison import Comparison
     from diffusim.conduct import Outcome
 
 STARTED = clock.perf_counter()
@@ -133,13 +133,13 @@ def run(
             began = clock.perf_counter()
             ready = experiment.prepare(source, overrides, only)
             parts = {"start": clock.perf_counter() - (STARTED if source is scenarios[0] else began)}
-            with _Progress(quiet) as reporter:
+            with Progress(quiet) as reporter:
                 outcome = conduct.carry_out(
                     ready, out, resume=resume, overwrite=overwrite, reporter=reporter
                 )
                 if not no_figures:
                     outcome.parts["figures"] = _draw(outcome, reporter)
-            _print_table(outcome.comparison, "table")
+            print_table(outcome.comparison, "table")
             for line in conduct.remarks(ready, outcome.comparison):
                 click.echo(line, err=True)
             parts |= outcome.parts
@@ -152,7 +152,7 @@ def run(
             sys.exit(OUT_OF_TOLERANCE)
 
 
-def _draw(outcome: Outcome, reporter: _Progress) -> float:
+def _draw(outcome: Outcome, reporter: Progress) -> float:
     from diffusim import plots
 
     began = clock.perf_counter()
@@ -183,7 +183,7 @@ def compare(
             comparison = conduct.compare_stored(stored, reference)
             for note in dict.fromkeys(n for s in stored for n in s.extra.get("notes", [])):
                 click.echo(note, err=True)
-        _print_table(comparison, style)
+        print_table(comparison, style)
         beyond = tolerance is not None and any(
             not row.worst_l2 <= tolerance for row in comparison.rows if row.verdict != "reference"
         )
@@ -211,6 +211,52 @@ def show(file: Path) -> None:
 
         for path in plots.draw(file):
             click.echo(path)
+
+
+@main.command()
+@click.argument("kernel", required=False)
+@click.option("--normalise", type=click.Choice(["softmax", "sum", "none"]),
+              help="How it is made a density; default softmax, unless it is one.")  # fmt: skip
+@click.option("--temperature", type=float, help="Of softmax, in units of the kernel's entries.")
+@click.option("--image", default="portrait", help="A PNG or JPEG file to apply it to.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The picture; outputs/explain/NAME.png"
+)
+@click.option("--no-figure", is_flag=True, help="Draw no picture.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text",
+              show_default=True)  # fmt: skip
+def explain(
+    kernel: str | None,
+    normalise: Literal["softmax", "sum", "none"] | None,
+    temperature: float | None,
+    image: str,
+    out: Path | None,
+    no_figure: bool,
+    style: str,
+) -> None:
+    """Say what a convolution kernel does, read as a propagator.
+
+    KERNEL is a name, a matrix such as '[[0, 1, 0], [1, 4, 1], [0, 1, 0]]', a mapping such as
+    '{kind: gaussian, sigma: 2}', a file of numbers (.npy, .csv, .txt), or a scenario whose
+    propagator is a kernel; without it, the names are listed.
+    """
+    with _in_sentences():
+        from diffusim import explanation
+
+        if kernel is None:
+            click.echo("\n".join(explanation.NAMES))
+            return
+        subject = explanation.subject(kernel, normalise, temperature)
+        if style == "json":
+            click.echo(json.dumps(subject.character.as_dict(), indent=1))
+        else:
+            click.echo(explanation.explanation(subject))
+        if not no_figure:
+            from diffusim.files import named_file
+            from diffusim.plots.kernel import draw_kernel
+
+            path = out or Path("outputs", "explain", f"{subject.name}.png")
+            click.echo(draw_kernel(subject, path, named_file(image)), err=True)
 
 
 @main.command()
@@ -259,138 +305,6 @@ def new(name: str | None) -> None:
         if not beside.exists() and (source := known[name].with_name(wanted)).is_file():
             beside.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     click.echo(target)
-
-
-# --- tables and progress ------------------------------------------------------------------------
-
-_COLUMNS: dict[str, Callable[[Any], str]] = {
-    "label": str, "limit": str, "reference": str, "l1": "{:.3g}".format, "l2": "{:.3g}".format,
-    "linf": "{:.3g}".format, "worst_l2": "{:.3g}".format,
-    "expected": lambda value: "" if value is None else f"{value:.3g}",
-    "mass_drift": "{:.1g}".format, "minimum": "{:.6g}".format, "maximum": "{:.6g}".format,
-    "seconds": "{:.2f}".format, "verdict": str, "reason": str,
-}  # fmt: skip
-
-
-def _print_table(comparison: Comparison, style: str) -> None:
-    if style == "json":
-        click.echo(json.dumps(comparison.as_dict(), indent=1))
-        return
-    rows = [
-        [text(getattr(row, name)) for name, text in _COLUMNS.items()] for row in comparison.rows
-    ]
-    heads = [name.replace("_", " ") for name in _COLUMNS]
-    if style == "csv":
-        import csv
-        import io
-
-        csv.writer(text := io.StringIO(), lineterminator="\n").writerows(
-            [
-                list(_COLUMNS),
-                *([getattr(row, name) for name in _COLUMNS] for row in comparison.rows),
-            ]
-        )
-        click.echo(text.getvalue(), nl=False)
-    elif not _on_terminal(sys.stdout):
-        click.echo("\n".join("\t".join(cells) for cells in [heads, *rows]))
-    else:
-        _show_table(comparison, rows)
-
-
-def _show_table(comparison: Comparison, rows: list[list[str]]) -> None:
-    """Show on a terminal of eighty columns what matters most; verdicts below, a line each."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    names = list(_COLUMNS)
-    shown = ["label", "reference", "l2", "worst_l2", "expected", "mass_drift", "seconds"]
-    table = Table(title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in shown:
-        words = name in ("label", "reference")
-        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=not words,
-                         justify="left" if words else "right")  # fmt: skip
-    for cells in rows:
-        table.add_row(*(cells[names.index(name)] for name in shown))
-    console = Console(markup=False, highlight=False)
-    console.print(comparison.title, style="bold")
-    console.print(table)
-    for cells in rows:
-        cell = dict(zip(names, cells, strict=True))
-        reason = f" ({cell['reason']})" if cell["reason"] else ""
-        console.print(f"{cell['label']}: {cell['verdict']}{reason}")
-        console.print(
-            f"  limit {cell['limit']}, l1 {cell['l1']}, linf {cell['linf']}, "
-            f"values from {cell['minimum']} to {cell['maximum']}"
-        )
-
-
-def _on_terminal(stream: Any) -> bool:
-    return stream is not None and stream.isatty()
-
-
-class _Progress:
-    """A bar on a terminal, a line per tenth elsewhere, nothing for what takes under a second."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
-        self._bar: Any = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_what: object) -> None:
-        self._close()
-
-    def note(self, text: str) -> None:
-        self._close()
-        click.echo(text, err=True)
-
-    def stage(self, name: str) -> Callable[[float], None]:
-        self._close()
-        if self._quiet:
-            return lambda _fraction: None
-        began = clock.perf_counter()
-        told = [0]
-
-        def tell(fraction: float) -> None:
-            spent = clock.perf_counter() - began
-            if spent < 1.0:
-                return
-            if fraction >= 1.0 and not told[0]:
-                return  # it did not tell its progress, and that it is over will be seen
-            if _on_terminal(sys.stderr):
-                told[0] = 1
-                self._show(name, fraction, spent)
-            elif int(10 * fraction) > told[0]:
-                told[0] = int(10 * fraction)
-                left = spent / fraction - spent
-                click.echo(f"{name}: {10 * told[0]} %, {left:.0f} s left", err=True)
-
-        return tell
-
-    def _show(self, name: str, fraction: float, spent: float) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-            from rich.progress import TimeRemainingColumn as Remaining
-
-            columns = [
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[rate]:.0f} %/s"),
-                Remaining(),
-            ]
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task(name, total=1.0, rate=0.0)
-        self._bar.update(self._task, completed=fraction, rate=100.0 * fraction / spent)
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
 
 
 if __name__ == "__main__":

@@ -20,16 +20,26 @@ PORTRAIT = "portrait"
 GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "F"}
 
 
+def named_file(value: str | Path, folder: Path = Path()) -> Path:
+    """Return the file that a name means, relative to a folder; ``portrait`` is one that is here.
+
+    Raises
+    ------
+    ValueError
+        When there is none, or it is larger than 2 GiB.
+    """
+    path = _portrait() if value == PORTRAIT else folder / Path(value).expanduser()
+    if not path.is_file():
+        raise ValueError(f"there is no file '{path}'")
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"'{path}' is larger than {LARGEST_FILE >> 30} GiB")
+    return path
+
+
 def _resolved(value: Any, info: ValidationInfo) -> Any:
     """Read a path relative to the scenario it is written in."""
     if isinstance(value, str | Path):
-        folder = (info.context or {}).get("folder", Path())
-        path = _portrait() if value == PORTRAIT else folder / Path(value).expanduser()
-        if not path.is_file():
-            raise ValueError(f"there is no file '{path}'")
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError(f"'{path}' is larger than {LARGEST_FILE >> 30} GiB")
-        return path
+        return named_file(value, (info.context or {}).get("folder", Path()))
     return value
 
 

@@ -7,7 +7,6 @@ of the core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but `True` an
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import stat
@@ -23,6 +22,10 @@ from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.scanner import Scanner
 
 from diffusim.block import Invalid
+from diffusim.phrases import dotted as _dotted
+from diffusim.phrases import found as _found
+from diffusim.phrases import guess as _guess
+from diffusim.phrases import shown as _shown
 
 Path_ = tuple[str | int, ...]
 
@@ -235,6 +238,17 @@ def _compose(data: bytes | str, place: Callable[[Any], str], path: Path_ = ()) -
     raise ScenarioError([Problem(place(mark), _dotted(path), message)])
 
 
+def value(text: str, name: str) -> Any:
+    """Return what a text that is called by a name means in YAML.
+
+    Raises
+    ------
+    ScenarioError
+        When it is no YAML.
+    """
+    return _compose(text, lambda _: name).plain()
+
+
 def read(source: Path, overrides: Sequence[str] = ()) -> Document:
     """Read a scenario: its bases, the file itself, then overrides ``key.path=value`` (in YAML).
 
@@ -375,26 +389,3 @@ def explain(
         near = _guess(value, re.findall("'([^']+)'", wish)) if isinstance(value, str) else ""
         tell(path, f"expected {wish}, found {_found(value)}{near}")
     return ScenarioError(problems)
-
-
-def _guess(word: str, words: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, words, 1)
-    return f"; did you mean '{near[0]}'?" if near else ""
-
-
-def _found(value: Any) -> str:
-    if isinstance(value, str):
-        return f"the text '{_shown(value)}'"
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
-    words = {"None": "nothing", "True": "true", "False": "false"}
-    return "a mapping" if isinstance(value, dict) else words.get(str(value), _shown(str(value)))
-
-
-def _dotted(path: Path_) -> str:
-    return ".".join(_shown(str(step)) for step in path)
-
-
-def _shown(text: str, most: int = 60) -> str:
-    text = text if len(text) <= most else text[:most] + "..."
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -31,6 +31,10 @@ SHRUNK = {
     "walls_one_after_another": ["grid.shape=[64,32]", "times.frames=13"],
     "maze": ["times.frames=12"],
     "layered_rock": ["grid.shape=[48,48]", "times.frames=9"],
+    "edge_detector": ["grid.shape=[40,32]"],
+    "mystery_kernel": ["grid.shape=[32,24]"],
+    "gaussian_pyramid": ["grid.shape=[40,32]"],
+    "portrait_four_ways": ["grid.shape=[32,32]", "methods.3.particles=2e4"],
 }
 
 
