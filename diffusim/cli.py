@@ -252,11 +252,10 @@ def explain(
         else:
             click.echo(explanation.explanation(subject))
         if not no_figure:
-            from diffusim.files import named_file
             from diffusim.plots.kernel import draw_kernel
 
             path = out or Path("outputs", "explain", f"{subject.name}.png")
-            click.echo(draw_kernel(subject, path, named_file(image)), err=True)
+            click.echo(draw_kernel(subject, path, image), err=True)
 
 
 @main.command()

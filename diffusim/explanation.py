@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -13,8 +14,9 @@ from diffusim import reading
 from diffusim.block import Array, Invalid
 from diffusim.kernels import How, is_density, normalise
 from diffusim.kernels.character import Character
-from diffusim.kernels.keys import NAMES, Kernel
+from diffusim.kernels.keys import KINDS, NAMES, Kernel
 from diffusim.kernels.named import Weights
+from diffusim.phrases import guess, shown
 from diffusim.scenario import load
 
 SCENARIOS = (".yaml", ".yml")
@@ -37,11 +39,12 @@ class Subject(NamedTuple):
     kernel: Array
     how: How
     temperature: float
+    spacing: tuple[float, ...] | None = None
 
     @property
     def character(self) -> Character:
-        """What it does."""
-        return Character(self.kernel)
+        """What it does; lengths in m too where the size of a cell is known."""
+        return Character(self.kernel, self.spacing)
 
     @property
     def words(self) -> str:
@@ -79,13 +82,23 @@ def subject(text: str, how: How | None = None, temperature: float | None = None)
     try:
         block = _Holder.model_validate({"kernel": value}, context={"folder": Path()}).kernel
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"][1:]))
-        words = first["msg"].removeprefix("Value error, ")
-        raise Invalid(f"{place}: {words}" if place else words) from None
+        raise Invalid(_in_words(error, value)) from None
     mask = block.array(max(block.dimensions))
     own: How = "none" if is_density(mask) else "softmax"
     return _made(_named(text, value), mask, how or own, temperature)
+
+
+def _in_words(error: ValidationError, value: Any) -> str:
+    """The first thing that is wrong, with its key."""
+    first = error.errors()[0]
+    place = [str(step) for step in first["loc"][1:]]
+    words = first["msg"].removeprefix("Value error, ")
+    words = re.sub("^(Input|Tuple) should (be|have) (a )?(valid )?", "expected ", words)
+    if first["type"] == "extra_forbidden":
+        name, keys = place.pop(), list(KINDS[value["kind"]].model_fields)
+        near = guess(name, keys) or ";"
+        words = f"unknown key '{shown(name)}'{near} known here: {', '.join(keys)}"
+    return f"{'.'.join(place)}: {words}" if place else words
 
 
 def _named(text: str, value: Any) -> str:
@@ -102,8 +115,10 @@ def _of_scenario(source: Path, how: How | None, temperature: float | None) -> Su
     if propagator.word != "kernel":
         raise Invalid(f"the propagator of {source} is {propagator.word}, not a kernel")
     mask = propagator.kernel.array(len(scenario.grid.shape))
-    own = propagator.temperature if (how or propagator.normalise) == "softmax" else None
-    return _made(source.stem, mask, how or propagator.normalise, temperature or own)
+    chosen = how or propagator.normalise
+    if temperature is None and chosen == "softmax":
+        temperature = propagator.temperature
+    return _made(source.stem, mask, chosen, temperature)._replace(spacing=scenario.grid.spacing)
 
 
 def _made(name: str, mask: Array, how: How, temperature: float | None) -> Subject:
@@ -144,7 +159,9 @@ def _facts(character: Character) -> Iterator[tuple[str, str]]:
         assert character.entropy is not None
         yield "drift", f"{_vector(character.drift)} cells an application"
         yield "covariance", f"{_matrix(character.covariance)} cells^2"
-        yield "equivalent D", f"{_matrix(character.diffusivity)} cells^2 an application"
+        yield "equivalent D", f"{_matrix(0.5 * character.covariance)} cells^2 an application"
+        if character.spacing is not None:
+            yield "", f"{_matrix(character.diffusivity)} m^2 an application"
         if character.angle is not None and character.spreads is not None:
             most, least = (f"{s:.4g}" for s in (character.spreads[0], character.spreads[-1]))
             yield (

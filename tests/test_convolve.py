@@ -215,3 +215,202 @@ def test_a_flipped_field_gives_the_flipped_result_to_the_last_bit() -> None:
 def test_what_does_not_fit_is_refused_in_words(kernel: Array, sides: Any) -> None:
     with pytest.raises(ValueError, match=r"\w+ \w+ \w+"):
         convolve.direct(np.ones((4, 4)), kernel, sides)
+
+
+# --- what lies outside, many mirrors, single precision ------------------------------------------
+
+
+def sent_from_everywhere(u: Array, kernel: Array, pair: Any, outside: float) -> Array:
+    """What arrives in each cell of a line when all cells beyond a side "zero" send too."""
+    n, reach = len(u), len(kernel) // 2
+    found = np.zeros(n)
+    before = 2 * (n + reach) if pair[0] == "zero" else 0
+    behind = 2 * (n + reach) if pair[1] == "zero" else 0
+    for y in range(-before, n + behind):
+        for m in range(2 * reach + 1):
+            x = place(y + m - reach, n, *pair)
+            if x is not None:
+                found[x] += kernel[m] * (u[y] if 0 <= y < n else outside)
+    return found
+
+
+@pytest.mark.parametrize("sides", PAIRS)
+@pytest.mark.parametrize(("n", "size"), [(7, 3), (5, 13), (1, 5), (6, 1)])
+def test_cells_outside_hold_what_is_held_there_and_send_it(sides: Any, n: int, size: int) -> None:
+    u, kernel = sample((n,), (size,))
+    wanted = sent_from_everywhere(u, kernel, sides, 0.7)
+    collected = np.zeros(n)
+    for x, m in itertools.product(range(n), range(size)):
+        y = place(x + m - size // 2, n, *sides)
+        collected[x] += kernel[m] * (0.7 if y is None else u[y])
+    for way in (convolve.direct, convolve.transformed, convolve.overlap_add):
+        scale = np.sum(np.abs(kernel))
+        assert np.max(np.abs(way(u, kernel, [sides], outside=0.7) - wanted)) < 1e-13 * scale
+        found = way(u, kernel, [sides], collects=True, outside=0.7)
+        assert np.max(np.abs(found - collected)) < 1e-13 * scale
+
+
+@pytest.mark.parametrize("sides", PAIRS)
+def test_a_uniform_world_stays_so_where_weights_that_sum_to_one_collect(sides: Any) -> None:
+    _, kernel = sample((6, 5), (5, 3))
+    kernel /= kernel.sum()
+    found = convolve.direct(np.full((6, 5), 2.5), kernel, [sides] * 2, collects=True, outside=2.5)
+    assert np.max(np.abs(found - 2.5)) < 1e-13 * np.sum(np.abs(kernel))
+
+
+@pytest.mark.parametrize("way", [convolve.direct, convolve.transformed, convolve.overlap_add])
+def test_what_a_density_sends_stays_in_total_but_for_what_is_not_kept(way: Any) -> None:
+    rng = np.random.default_rng(12)
+    u, kernel = rng.random((11, 13)), rng.random((5, 7))
+    kernel /= kernel.sum()
+    for both in itertools.product(PAIRS, repeat=2):
+        lost = np.sum((kernel.sum() - convolve.kept(kernel, u.shape, both)) * u)
+        total = np.sum(way(u, kernel, both))
+        assert total + lost == pytest.approx(u.sum(), rel=1e-14, abs=0)
+        if "zero" not in (*both[0], *both[1]):
+            assert lost == 0.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(31,), (1, 31), (29, 23)])
+def test_fields_keep_their_shape_and_precision_however_they_lie_in_memory(
+    dtype: Any, shape: tuple[int, ...]
+) -> None:
+    u, kernel = sample(shape, (5,) * len(shape))
+    u = np.asfortranarray(u.astype(dtype))
+    u.flags.writeable = kernel.flags.writeable = False
+    tolerance = (1e-6 if dtype is np.float32 else 1e-14) * np.sum(np.abs(kernel))
+    for pair in PAIRS:
+        both = [pair] * len(shape)
+        wanted = convolve.direct(u.astype(float), kernel, both)
+        for way in (convolve.direct, convolve.transformed, convolve.overlap_add):
+            found = way(u, kernel, both)
+            assert found.dtype == dtype
+            assert found.shape == shape
+            assert np.max(np.abs(found - wanted)) < tolerance * np.max(np.abs(u))
+
+
+def test_no_application_leaves_a_field_as_it_is_in_memory_of_its_own() -> None:
+    u, kernel = sample((6, 5), (3, 3))
+    for way, pair in itertools.product((convolve.direct, convolve.transformed), PAIRS):
+        found = way(u, kernel, [pair] * 2, count=0)
+        np.testing.assert_array_equal(found, u)
+        assert not np.shares_memory(found, u)
+
+
+def test_even_kernels_between_mirrors_are_applied_many_times_by_one_pair_of_transforms() -> None:
+    u = np.random.default_rng(13).random((12, 9))
+    kernel = np.outer([0.2, 0.6, 0.2], [0.1, 0.15, 0.5, 0.15, 0.1])
+    for both in itertools.product((REFLECT, WRAP), repeat=2):
+        wanted = convolve.direct(u, kernel, both, count=200)
+        found = convolve.transformed(u, kernel, both, count=200)
+        assert np.max(np.abs(found - wanted)) < 1e-13
+
+
+@pytest.mark.parametrize(("mode", "sides"), [("wrap", WRAP), ("constant", ZERO)])
+def test_scipy_sends_the_same(mode: str, sides: Any) -> None:
+    u, kernel = sample((9, 7), (3, 5))
+    wanted = ndimage.convolve(u, kernel, mode=mode, cval=0.3)
+    assert np.max(np.abs(convolve.direct(u, kernel, [sides] * 2, outside=0.3) - wanted)) < 1e-13
+    even = kernel + kernel[::-1]
+    even = even + even[:, ::-1]
+    wanted = ndimage.convolve(u, even, mode="reflect")
+    assert np.max(np.abs(convolve.direct(u, even, [REFLECT] * 2) - wanted)) < 1e-13
+
+
+def test_scipy_collects_between_mirrors_what_an_uneven_kernel_would_not_send() -> None:
+    """A filter looks through a mirror; what is sent comes back from it."""
+    u, kernel = sample((9, 7), (3, 5))
+    wanted = ndimage.convolve(u, kernel, mode="reflect")
+    both = [REFLECT] * 2
+    looked = convolve.direct(u, convolve.flipped(kernel), both, collects=True)
+    assert np.max(np.abs(looked - wanted)) < 1e-13
+    assert np.max(np.abs(convolve.direct(u, kernel, both) - wanted)) > 0.1
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 3), (5, 3)])
+@pytest.mark.parametrize("count", [0, 1, 2, 7])
+def test_folded_powers_by_sums_and_by_transforms_are_one(
+    shape: tuple[int, ...], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = np.random.default_rng(14).random(shape)
+    kernel /= kernel.sum()
+    by_sums = convolve.folded_power(kernel, count)
+    monkeypatch.setattr("diffusim.convolve.weights.DIRECT_WORK", 0.0)
+    by_transforms = convolve.folded_power(kernel, count)
+    wanted = np.ones((1,) * len(shape))
+    for _ in range(count):
+        wanted = signal.convolve(wanted, kernel, method="direct")
+    for found in (by_sums, by_transforms):
+        assert found.shape == wanted.shape
+        assert found.min() >= 0.0
+        assert found.sum() == pytest.approx(1.0, rel=1e-14, abs=0)
+        assert np.max(np.abs(found - wanted)) < 1e-15
+    np.testing.assert_allclose(by_sums, wanted, rtol=1e-14, atol=0)
+
+
+def test_walls_across_a_ring_join_the_first_piece_and_the_last() -> None:
+    u, half = np.random.default_rng(15).random((3, 11)), np.array([0.3, 0.2, 0.1, 0.05])
+    halves, both = [np.ones(1), half], [WRAP, WRAP]
+    found = convolve.separable(u, halves, both, [None, (0, 4, 7, 11)])
+    turned = np.roll(u, -4, 1)
+    parts = [convolve.separable(turned[:, own], halves, [WRAP, REFLECT])
+             for own in (slice(0, 3), slice(3, 11))]  # fmt: skip
+    np.testing.assert_array_equal(found, np.roll(np.hstack(parts), 4, 1))
+
+
+def test_between_walls_at_every_cell_nothing_moves_but_around_a_ring() -> None:
+    u, half = np.random.default_rng(16).random((4, 6)), np.array([0.5, 0.2, 0.05])
+    cuts = [range(5), range(7)]
+    found = convolve.separable(u, [half, half], [REFLECT] * 2, cuts)
+    np.testing.assert_allclose(found, u, rtol=1e-15, atol=0)
+    # No wall stands where a ring closes: there the first cell and the last are a pair.
+    found = convolve.separable(u, [np.ones(1), half], [WRAP] * 2, [None, cuts[1]])
+    np.testing.assert_allclose(found[:, 1:-1], u[:, 1:-1], rtol=1e-15, atol=0)
+    ends = convolve.separable(u[:, [5, 0]], [np.ones(1), half], [WRAP, REFLECT])
+    np.testing.assert_array_equal(found[:, [5, 0]], ends)
+
+
+@pytest.mark.parametrize("collects", [False, True])
+def test_collecting_is_the_transpose_of_sending_by_products(collects: bool) -> None:
+    rng = np.random.default_rng(17)
+    u, v, kernel = rng.normal(size=(17, 19)), rng.normal(size=(17, 19)), rng.normal(size=(7, 5))
+    for both in itertools.product(PAIRS, repeat=2):
+        for way in (convolve.direct, convolve.transformed, convolve.overlap_add):
+            one = np.vdot(v, way(u, kernel, both, collects=collects))
+            other = np.vdot(way(v, kernel, both, collects=not collects), u)
+            assert abs(one - other) < 1e-12 * np.sum(np.abs(kernel))
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, 2.0])
+def test_a_kernel_is_applied_a_whole_number_of_times(count: Any) -> None:
+    u, kernel = sample((6, 5), (3, 3))
+    for way, pair in itertools.product((convolve.direct, convolve.transformed), (WRAP, ZERO)):
+        with pytest.raises(ValueError, match="a whole number of times"):
+            way(u, kernel, [pair] * 2, count=count)
+    with pytest.raises(ValueError, match="a whole number of times"):
+        convolve.folded_power(kernel, count)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda u, k: convolve.direct(u[None], k[None], [WRAP] * 3), "1 or 2 axes"),
+        (lambda u, k: convolve.direct(u[:0], k, [WRAP] * 2), "at least one cell"),
+        (lambda u, k: convolve.direct(u * 1j, k, [WRAP] * 2), "real numbers"),
+        (lambda u, k: convolve.direct(u, k * 1j, [WRAP] * 2), "real numbers"),
+        (lambda u, k: convolve.direct(u, k, [WRAP]), "each of 2 axes"),
+        (lambda u, k: convolve.overlap_add(u, k, [WRAP] * 2, block=0), "at least one cell"),
+        (lambda u, k: convolve.separable(u, [k[0]], [WRAP] * 2), "each of 2 axes"),
+        (lambda u, k: convolve.separable(u, [k, k], [WRAP] * 2), "list of weights"),
+        (lambda u, k: convolve.separable(u, [k[0]] * 2, [WRAP] * 2, [None]), "each of 2 axes"),
+        (lambda u, k: convolve.separable(u, [k[0]] * 2, [WRAP] * 2, [None, (0, 3)]), "ascend"),
+        (
+            lambda u, k: convolve.separable(u, [k[0]] * 2, [WRAP] * 2, [(0, 4, 4, 6), None]),
+            "ascend",
+        ),
+    ],
+)
+def test_what_is_no_field_or_list_of_weights_or_walls_is_refused(call: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        call(*sample((6, 5), (3, 3)))

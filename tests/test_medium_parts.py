@@ -267,4 +267,4 @@ def test_what_no_method_here_can_carry_names_those_that_can(tmp_path: Path) -> N
     words = diffusim("check", source, "--set", "methods=[walkers, modes]")
     refused(words)
     assert "walkers cannot carry" in words.err
-    assert "These can: adi, chebyshev, ftcs, poisson, rkl2" in words.err
+    assert "These can: adi, auto, chebyshev, ftcs, modes, poisson, rkl2" in words.err

@@ -68,7 +68,7 @@ def test_the_readme_shows_every_verb_that_there_is() -> None:
 
 
 def test_the_scenario_in_the_readme_is_the_shipped_one() -> None:
-    (text,) = blocks("yaml")
+    text, _ = blocks("yaml")
     yaml = YAML(typ="safe")
     shown = yaml.load(text)
     shipped = yaml.load((ROOT / "scenarios" / "salt_aquarium.yaml").read_text(encoding="utf-8"))
@@ -76,6 +76,15 @@ def test_the_scenario_in_the_readme_is_the_shipped_one() -> None:
     assert shipped.pop("expect")
     assert shipped.pop("field") == {"name": "concentration", "unit": "g/L"}
     assert shown == shipped
+
+
+def test_the_kernel_in_the_readme_is_the_shipped_one() -> None:
+    _, text = blocks("yaml")
+    yaml = YAML(typ="safe")
+    shipped = yaml.load((ROOT / "scenarios" / "edge_detector.yaml").read_text(encoding="utf-8"))
+    shown = yaml.load(text)
+    assert {"propagator", "times", "methods"} == set(shown)
+    assert {key: shipped[key] for key in shown} == shown
 
 
 def test_the_python_in_the_readme_runs_as_it_stands(tmp_path: Path) -> None:

@@ -34,7 +34,11 @@ SHRUNK = {
     "edge_detector": ["grid.shape=[40,32]"],
     "mystery_kernel": ["grid.shape=[32,24]"],
     "gaussian_pyramid": ["grid.shape=[40,32]"],
-    "portrait_four_ways": ["grid.shape=[32,32]", "methods.3.particles=2e4"],
+    "portrait_four_ways": [
+        "grid.shape=[32,32]",
+        "grid.size=[0.032,0.032]",
+        "methods.3.particles=2e4",
+    ],
 }
 
 

@@ -62,7 +62,9 @@ def test_compare_ends_with_three_beyond_the_tolerance(
 def test_compare_refuses_in_words_what_cannot_be_compared(result: Path, tmp_path: Path) -> None:
     other = written(tmp_path, TINY.replace("frames: 4", "frames: 3"), "other.yaml")
     assert diffusim("run", other, "--out", tmp_path, "--only", "ftcs", *QUIET).code == 0
-    refused(diffusim("compare", result, tmp_path / "other" / "run.hdf5"), "differ in grid or")
+    refused(
+        diffusim("compare", result, tmp_path / "other" / "run.hdf5"), "differ in grid, channels or"
+    )
     refused(diffusim("compare", result, "--reference", "nope"), "'nope'", "ftcs")
     refused(diffusim("compare", tmp_path / "gone.hdf5"), "no file", code=1)
     refused(diffusim("compare", other), "no file of diffusim", code=1)

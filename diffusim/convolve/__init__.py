@@ -28,7 +28,15 @@ import numpy as np
 from diffusim.block import Array
 from diffusim.convolve.application import Application, by_transforms, plain, precision, steps
 from diffusim.convolve.sides import Side, Sides, checked, pieces, places
-from diffusim.convolve.weights import even, flipped, folded_power, kept, transfer, wrapped
+from diffusim.convolve.weights import (
+    counted,
+    even,
+    flipped,
+    folded_power,
+    kept,
+    transfer,
+    wrapped,
+)
 
 __all__ = [
     "Side",
@@ -132,6 +140,7 @@ def transformed(
     ----------
     R. N. Bracewell, The Fourier Transform and Its Applications, 3rd ed. (2000), chapters 6 and 11.
     """
+    counted(count)
     application = Application(u, kernel, sides, collects, outside)
     joined = [low == "wrap" for low, _ in application.sides]
     mirrored = [

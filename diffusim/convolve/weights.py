@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -172,8 +173,14 @@ def laid(weights: Array, shape: tuple[int, int], onto: Sequence[Array]) -> Array
 
 
 def counted(count: int) -> None:
-    """Refuse what is no number of applications."""
-    if count != int(count) or count < 0:
+    """Refuse what is no number of applications.
+
+    Raises
+    ------
+    ValueError
+        When it is no integer from 0 on.
+    """
+    if not isinstance(count, Integral) or count < 0:
         raise ValueError(f"a kernel is applied a whole number of times, not {count}")
 
 

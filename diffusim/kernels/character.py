@@ -321,6 +321,7 @@ class Character:
                  for value in [getattr(self, name)]}  # fmt: skip
         return {
             "shape": list(self.kernel.shape),
+            "spacing": None if self.spacing is None else list(self.spacing),
             "density": self.density, "sum": self.total, "absolute_sum": self.absolute,
             "minimum": float(np.min(self.kernel)), "maximum": float(np.max(self.kernel)),
             "parity": self.parity, **plain, "angle": self.angle, "entropy": self.entropy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from diffusim import convolve, store, style
-from diffusim.atomic import make_folder
-from diffusim.block import Array
+from diffusim.atomic import StoreError, make_folder, safe_name
+from diffusim.block import Array, Invalid
 from diffusim.explanation import Subject
-from diffusim.files import read_image
+from diffusim.files import named_file, read_image
 from diffusim.kernels import densities
 from diffusim.kernels.character import Character
 
 # Weights of larger kernels are not written into their cells.
 MOST_NUMBERS = 7
 PIXELS = 192
+# By this, written into the file, a picture is known to be replaceable.
+TITLE = "A kernel, drawn by diffusim explain"
 REPEATED = 8
+KEPT = "What the mask makes of it"
 MIRRORS: convolve.Sides = (("reflect", "reflect"), ("reflect", "reflect"))
 
 
-def draw_kernel(subject: Subject, path: Path, image: Path) -> Path:
+def draw_kernel(subject: Subject, path: Path, image: Path | str) -> Path:
     """Draw a kernel, its transfer function, cuts through both, and its effect on an image.
 
     Parameters
@@ -32,19 +36,56 @@ def draw_kernel(subject: Subject, path: Path, image: Path) -> Path:
         The kernel.
     path : Path
         Where the picture goes, a PNG file.
-    image : Path
-        A PNG or JPEG file that it is applied to; of kernels with one axis, the middle row.
+    image : Path or str
+        A PNG or JPEG file that it is applied to, or ``portrait``; of kernels with one axis, the
+        middle row.
 
     Raises
     ------
     StoreError
         When the picture cannot be written.
-    ValueError
-        When the image cannot be read.
+    Invalid
+        When there is no such image, or it cannot be read; and when the picture's name is none of a
+        PNG file, or what has it is no picture of this kind and shall not be lost.
     """
-    picture = kernel(subject, read_image(image, (PIXELS, PIXELS)))
+    _must_be_free(path)
+    try:
+        before = read_image(named_file(image), (PIXELS, PIXELS))
+    except ValueError as problem:
+        raise Invalid(str(problem)) from None
+    picture = kernel(subject, before)
     make_folder(path.parent)
-    return store.write_bytes(path.parent, path.name, style.png(picture))
+    return store.write_bytes(path.parent, path.name, _png(picture))
+
+
+def _must_be_free(path: Path) -> None:
+    """Refuse to replace what was not drawn here."""
+    from PIL import Image
+
+    try:
+        safe_name(path.name)
+    except StoreError as problem:
+        raise Invalid(str(problem)) from None
+    if path.suffix != ".png":
+        raise Invalid(f"the picture is a PNG file; call it '{path.stem}.png', not '{path.name}'")
+    if not path.exists():
+        return
+    try:
+        with Image.open(path, formats=["PNG"]) as there:
+            ours = there.info.get("Title") == TITLE
+    except (OSError, ValueError, SyntaxError):
+        ours = False
+    if not ours:
+        raise Invalid(
+            f"'{path}' is here already and is no picture of a kernel; choose another name"
+        )
+
+
+@style.applied()
+def _png(picture: Figure) -> bytes:
+    stream = io.BytesIO()
+    picture.savefig(stream, format="png", facecolor="white", metadata={"Title": TITLE})
+    return stream.getvalue()
 
 
 @style.applied()
@@ -78,8 +119,9 @@ def _weights(axes: Axes, kernel: Array) -> None:
     if max(field.shape) <= MOST_NUMBERS:
         for (i, j), weight in np.ndenumerate(field):
             dark = abs(weight) > 0.6 * most if signed else weight < 0.6 * most
-            axes.text(i - reach[0] + 0.5, j - reach[1] + 0.5, f"{weight:.{digits}g}".replace("-", "\N{MINUS SIGN}"), ha="center",
-                      va="center", fontsize=7, color="white" if dark else "black")  # fmt: skip
+            words = f"{weight:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+            axes.text(i - reach[0] + 0.5, j - reach[1] + 0.5, words, ha="center", va="center",
+                      fontsize=7, color="white" if dark else "black")  # fmt: skip
     axes.set_title("Weights of the moves")
     axes.set_xlabel("moves to the right (cells)")
     axes.set_ylabel("moves up (cells)" if kernel.ndim == 2 else "")
@@ -151,14 +193,17 @@ def _applied(kernel: Array, density: bool, image: Array) -> list[tuple[str, Arra
         often = convolve.direct(image, kernel, sides, count=REPEATED)
         return [("Before", image), ("After 1 application", once),
                 (f"After {REPEATED} applications", often)]  # fmt: skip
+    if abs(float(np.sum(kernel)) - 1.0) <= 1e-9:
+        # Still an image, since its mean is kept.
+        return [("Before", image), (KEPT, once), ("What it adds", once - image)]
     return [("Before", image), ("What the mask answers", once), ("Its magnitude", np.abs(once))]
 
 
 def _images(panels: tuple[Axes, ...], kernel: Array, density: bool, image: Array) -> None:
     for axes, (title, field) in zip(panels, _applied(kernel, density, image), strict=True):
-        signed = float(np.min(field)) < 0.0
+        as_brightness = density or title in ("Before", KEPT)
+        signed = float(np.min(field)) < 0.0 and not as_brightness
         most = float(np.max(np.abs(field))) or 1.0
-        as_brightness = density or title == "Before"
         axes.imshow(
             field.T, origin="lower", cmap=style.ERROR if signed else "gray",
             vmin=-most if signed else 0.0, vmax=1.0 if as_brightness else most,
