@@ -136,8 +136,8 @@ class Method(Member, family="diffusim.methods"):
         """What has come in by each account of the medium since time zero, if it is kept."""
         return None
 
-    def notes(self) -> Iterator[str]:
-        """Say what a user should know of this method on this course, once it is settled."""
+    def notes(self, _u: Array) -> Iterator[str]:
+        """Say what a user should know of this method from this start, once it is settled."""
         return iter(())
 
     def facts(self) -> Mapping[str, Any]:

@@ -124,7 +124,7 @@ def test_the_sampled_gaussian_does_neither_and_says_so() -> None:
     grid = ds.Grid(shape=(65,), size=(65.0,))
     for spread, warned in ((0.4, True), (1.5, False)):
         course = runs.plan(Method.read(sampled), ds.Diffusion(diffusivity=0.5), grid, [spread**2])
-        assert any("of its variance" in note for note in course.method.notes()) == warned
+        assert any("of its variance" in note for note in course.method.notes(u)) == warned
 
 
 def test_the_lattice_stays_positive_on_a_sharp_step_and_the_smooth_law_does_not() -> None:
@@ -275,3 +275,13 @@ def test_the_means_of_exponentials_are_those_of_their_integrals() -> None:
         second = float(np.sum(weights * (1.0 - s) * np.exp(-s * z)))
         assert phi1(np.array(z)) == pytest.approx(mean, rel=1e-13, abs=0)
         assert phi2(np.array(z)) == pytest.approx(second, rel=1e-13, abs=0)
+
+
+@pytest.mark.parametrize(("start", "sharp"), [("step", True), ("wave", False), ("even", False)])
+def test_the_smooth_limit_says_that_a_step_is_not_smooth(start: str, sharp: bool) -> None:
+    x = np.arange(48) + 0.5
+    line = {"step": 1.0 * (x < 20), "wave": np.cos(np.pi * x / 16), "even": np.ones(48)}[start]
+    u = line[:, None] * np.ones(32)
+    method = Method.read({"kind": "modes", "limit": "continuum"})
+    assert any("smooth starts only" in note for note in method.notes(u)) == sharp
+    assert list(Method.read("modes").notes(u)) == []

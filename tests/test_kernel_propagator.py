@@ -12,6 +12,7 @@ from pydantic import ValidationError
 import diffusim as ds
 from diffusim import convolve
 from diffusim.block import Array, Invalid, Unsupported
+from diffusim.methods import fourier
 from diffusim.propagators.kernel import Kernel
 
 SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
@@ -228,3 +229,24 @@ def test_edges_that_mean_nothing_to_a_kernel_are_refused(edges: Any, words: str)
     with pytest.raises(Invalid, match=words):
         ds.solve(np.ones((6, 5)), Kernel(kernel="box", normalise="sum"), grid=grid, times=[1],
                  method="stencil")  # fmt: skip
+
+
+def test_large_fields_are_cut_into_blocks_and_come_out_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    u = np.random.default_rng(6).random((40, 31))
+    grid = ds.Grid(shape=u.shape, size=(1.0, 1.0))
+    wind = Kernel(kernel=[[0, 1, 3], [0, 5, 2], [1, 0, 0]], normalise="sum")
+    whole = ds.solve(u, wind, grid=grid, times=[2], method="fourier").frames[0]
+    blocks: list[tuple[int, ...]] = []
+    inner = convolve.overlap_add
+    monkeypatch.setattr(fourier, "LARGE", 1000)
+
+    def counted(u: Array, *rest: Any, **how: Any) -> Array:
+        blocks.append(u.shape)
+        return inner(u, *rest, **how)
+
+    monkeypatch.setattr(convolve, "overlap_add", counted)
+    cut = ds.solve(u, wind, grid=grid, times=[2], method="fourier").frames[0]
+    assert blocks == [u.shape] * 2
+    assert np.max(np.abs(cut - whole)) < 1e-15

@@ -7,11 +7,15 @@ import itertools
 import numpy as np
 import pytest
 
+from diffusim import convolve
 from diffusim.loops import convolution
 
 SHAPES = [(1, 1), (1, 9), (7, 1), (3, 4), (5, 37)]
 SIZES = [(1, 1), (1, 3), (3, 3), (5, 3), (1, 9), (7, 7)]
 DTYPES = (np.float64, np.float32)
+
+
+REFLECT, WRAP = ("reflect", "reflect"), ("wrap", "wrap")
 
 
 def random(shape, dtype, seed=1):
@@ -137,3 +141,28 @@ def test_folding_is_the_transpose_of_padding():
     convolution.pad(u, padded, *ends, 0.0)
     convolution.fold(full, folded, *ends)
     np.testing.assert_allclose(np.vdot(full, padded), np.vdot(folded, u), rtol=1e-13, atol=0)
+
+
+# --- the maps that are made for them ------------------------------------------------------------
+
+
+def test_walls_across_a_ring_join_the_first_piece_and_the_last():
+    u, half = np.random.default_rng(15).random((3, 11)), np.array([0.3, 0.2, 0.1, 0.05])
+    halves, both = [np.ones(1), half], [WRAP, WRAP]
+    found = convolve.separable(u, halves, both, [None, (0, 4, 7, 11)])
+    turned = np.roll(u, -4, 1)
+    parts = [convolve.separable(turned[:, own], halves, [WRAP, REFLECT])
+             for own in (slice(0, 3), slice(3, 11))]  # fmt: skip
+    np.testing.assert_array_equal(found, np.roll(np.hstack(parts), 4, 1))
+
+
+def test_between_walls_at_every_cell_nothing_moves_but_around_a_ring():
+    u, half = np.random.default_rng(16).random((4, 6)), np.array([0.5, 0.2, 0.05])
+    cuts = [range(5), range(7)]
+    found = convolve.separable(u, [half, half], [REFLECT] * 2, cuts)
+    np.testing.assert_allclose(found, u, rtol=1e-15, atol=0)
+    # No wall stands where a ring closes: there the first cell and the last are a pair.
+    found = convolve.separable(u, [np.ones(1), half], [WRAP] * 2, [None, cuts[1]])
+    np.testing.assert_allclose(found[:, 1:-1], u[:, 1:-1], rtol=1e-15, atol=0)
+    ends = convolve.separable(u[:, [5, 0]], [np.ones(1), half], [WRAP, REFLECT])
+    np.testing.assert_array_equal(found[:, [5, 0]], ends)

@@ -100,7 +100,7 @@ class Auto(Balanced):
         chosen = {word: words.count(word) for word in dict.fromkeys(words)}
         return {**super().facts(), "chosen": chosen, "reasons": dict(self._reasons)}
 
-    def notes(self) -> Iterator[str]:
+    def notes(self, _u: Array) -> Iterator[str]:
         """Say what was chosen."""
         for word, many in self.facts()["chosen"].items():
             all_ = len(self._chosen)

@@ -85,7 +85,7 @@ class Gaussian(Jumping):
         """Options, and how much of the densities is left out beyond how many cells."""
         return {**super().facts(), "left_out": self._left_out, "reach": self._reach}
 
-    def notes(self) -> Iterator[str]:
+    def notes(self, _u: Array) -> Iterator[str]:
         """Warn where the sampled Gaussian is no density of diffusion."""
         if self.limit == "continuum" and self._narrowest < 1.0:
             variance = self._narrowest**2

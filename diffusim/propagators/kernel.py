@@ -142,8 +142,8 @@ class Kernel(Propagator):
         try:
             self.density_or_mask(len(grid.shape))
         except Invalid as problem:
-            key = problem.path or ("kernel",)
-            yield Invalid(problem.message, *key)
+            own = problem.path[:1] in (("normalise",), ("temperature",))
+            yield Invalid(problem.message, *(problem.path if own else ("kernel", *problem.path)))
 
     def traits(self, grid: Grid) -> dict[str, str]:
         """What makes this kernel more than a density that keeps all it moves."""
