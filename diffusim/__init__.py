@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from diffusim.medium.walls import CellWalls as CellWalls
     from diffusim.medium.walls import Wall as Wall
     from diffusim.propagators.diffusion import Diffusion as Diffusion
+    from diffusim.propagators.kernel import Kernel as Kernel
     from diffusim.runs import Run as Run
     from diffusim.runs import solve as solve
     from diffusim.store import load as load
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Grid": "grid",
     "Diffusion": "propagators.diffusion",
+    "Kernel": "propagators.kernel",
     "Wall": "medium.walls",
     "CellWalls": "medium.walls",
     "Run": "runs",

@@ -54,11 +54,6 @@ class Applied(NamedTuple):
     kept: Array | None
 
     @property
-    def gain(self) -> float:
-        """The sum of the kernel."""
-        return float(np.sum(self.kernel))
-
-    @property
     def closed(self) -> bool:
         """Whether nothing can leave."""
         return self.kept is None
@@ -163,10 +158,6 @@ class Kernel(Propagator):
         """What the ledger counts: the outside, where a density can leave; masks keep no balance."""
         traits = self.traits(grid)
         return ("outside",) if "open" in traits and not {"mask", "collects"} & set(traits) else ()
-
-    def conserves(self, grid: Grid) -> bool:
-        """Whether the total can be accounted for."""
-        return not {"mask", "collects"} & set(self.traits(grid))
 
     def notes(self, grid: Grid) -> Iterator[str]:
         """Say what the kernel is, in a sentence or two."""
