@@ -11,8 +11,8 @@ from diffusim.grid import Grid
 from diffusim.methods import Method
 from diffusim.runs import Course
 
-# Peak resident memory, measured: interpreter and libraries; compiled loops, which a multiplication
-# in a basis does without; and what the figures take once the run's own arrays are gone.
+# Peak resident memory, measured: interpreter and libraries; compiled loops; and what the figures
+# take once the run's own arrays are gone.
 PROGRAM, LOOPS, FIGURES = 90 * 2**20, 104 * 2**20, 85 * 2**20
 # Frames wait for the disk until there are so many bytes or seconds of them; on their way there they
 # exist three times (as arrays, as a file being built, as its bytes).
@@ -44,7 +44,6 @@ def memory_available() -> int | None:
 def memory_needed(courses: Iterable[Course]) -> int:
     """Bytes that a run will need at its peak: one method at a time, and the frames on their way."""
     courses = list(courses)
-    loops = LOOPS if any(set(c.method.needs) - {"symbol"} for c in courses) else 0
     most, kept = 0, 0
     for course in courses:
         state = course.method.memory(course.grid)
@@ -53,7 +52,7 @@ def memory_needed(courses: Iterable[Course]) -> int:
         others = int(((course.channels - 1) * STATE_COPIES + 1) * state) if course.channels else 0
         most = max(most, _work(course.method, course.grid) + waiting + others - state)
         kept += max(1, course.channels) * state
-    return PROGRAM + loops + max(FIGURES, most + kept)
+    return PROGRAM + LOOPS + max(FIGURES, most + kept)
 
 
 def memory_at_least(methods: Iterable[Method], grid: Grid) -> int:
