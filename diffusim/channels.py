@@ -91,13 +91,15 @@ class Carrier:
 
     def advance(self, state: Any, segment: Segment) -> Any:
         """Carry a state over a segment, one channel after the other."""
-        if not self.channels:
-            return self.method.advance(state, segment)
-        carried = (
-            self.method.advance(_one(state, c), _own(segment, c, self.channels))
-            for c in range(self.channels)
-        )
-        return _stacked(carried, self.channels)
+        # What grows beyond all numbers is told in a sentence when the frame is looked at.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if not self.channels:
+                return self.method.advance(state, segment)
+            carried = (
+                self.method.advance(_one(state, c), _own(segment, c, self.channels))
+                for c in range(self.channels)
+            )
+            return _stacked(carried, self.channels)
 
     def observe(self, state: Any) -> Array:
         """Turn a state into a field to look at."""

@@ -52,7 +52,7 @@ class Experiment:
         """Say what a user should know of the medium, and of the methods on it."""
         yield from self.scenario.propagator.notes(self.scenario.grid)
         for course in self.courses:
-            yield from course.method.notes(self.initial)
+            yield from course.method.notes(self.initial, self.scenario.grid)
 
     @property
     def channels(self) -> tuple[str, ...]:

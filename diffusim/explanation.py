@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from diffusim import reading
 from diffusim.block import Array, Invalid
-from diffusim.kernels import How, is_density, normalise
+from diffusim.kernels import How, as_it_moves, collecting, is_density, normalise
 from diffusim.kernels.character import Character
 from diffusim.kernels.keys import KINDS, NAMES, Kernel
 from diffusim.kernels.named import Weights
@@ -39,21 +39,22 @@ class Subject(NamedTuple):
     kernel: Array
     how: How
     temperature: float
+    collects: bool
     spacing: tuple[float, ...] | None = None
 
     @property
     def character(self) -> Character:
         """What it does; lengths in m too where the size of a cell is known."""
-        return Character(self.kernel, self.spacing)
+        return Character(as_it_moves(self.kernel, self.collects), self.spacing)
 
     @property
     def words(self) -> str:
         """How it is read."""
-        if self.how == "none":
-            return "as it is"
-        if self.how == "sum":
-            return "divided by its sum"
-        return f"made a density by softmax at temperature {self.temperature:g}"
+        made = {"none": "as it is", "sum": "divided by its sum"}
+        words = made.get(self.how, f"made a density by softmax at temperature {self.temperature:g}")
+        if self.collects == collecting(self.kernel):
+            return words
+        return f"{words}, by which cells {'collect' if self.collects else 'send'}"
 
 
 def subject(text: str, how: How | None = None, temperature: float | None = None) -> Subject:
@@ -118,14 +119,18 @@ def _of_scenario(source: Path, how: How | None, temperature: float | None) -> Su
     chosen = how or propagator.normalise
     if temperature is None and chosen == "softmax":
         temperature = propagator.temperature
-    return _made(source.stem, mask, chosen, temperature)._replace(spacing=scenario.grid.spacing)
+    made = _made(source.stem, mask, chosen, temperature, propagator.applied)
+    return made._replace(spacing=scenario.grid.spacing)
 
 
-def _made(name: str, mask: Array, how: How, temperature: float | None) -> Subject:
+def _made(
+    name: str, mask: Array, how: How, temperature: float | None, applied: str | None = None
+) -> Subject:
     if temperature is not None and how != "softmax":
         raise Invalid(f"a temperature means something for softmax only, not for {how}")
     heat = 1.0 if temperature is None else temperature
-    return Subject(name, mask, normalise(mask, how, heat), how, heat)
+    kernel = normalise(mask, how, heat)
+    return Subject(name, mask, kernel, how, heat, collecting(kernel, applied))
 
 
 def explanation(subject: Subject) -> str:

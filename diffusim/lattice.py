@@ -110,10 +110,8 @@ class Applying(Balanced):
         """Seconds of that many applications."""
 
     def plan(self, segment: Segment) -> Plan:
-        """As many applications as the segment is long; refuses more than 10^9."""
+        """As many applications as the segment is long."""
         count = round(segment.duration)
-        if count > MOST_STEPS:
-            raise Unsupported(f"{count:.2g} applications are more than {MOST_STEPS:g}")
         convolution = segment.view("convolution")
         return Plan(count, None, self.cost(convolution, segment.grid.shape, count))
 
@@ -152,7 +150,7 @@ class Applying(Balanced):
 
     def predict(self, before: Prediction | None, _reference: Array, segment: Segment) -> Prediction:
         """Round-off of as many applications."""
-        own = 1e-14 * math.sqrt(segment.duration)
+        own = 1e-14 * math.sqrt(segment.duration) + 3e-16 * segment.duration
         return Prediction((float(before.error) if before else ROUND_OFF) + own)
 
 

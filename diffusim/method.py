@@ -136,7 +136,7 @@ class Method(Member, family="diffusim.methods"):
         """What has come in by each account of the medium since time zero, if it is kept."""
         return None
 
-    def notes(self, _u: Array) -> Iterator[str]:
+    def notes(self, _u: Array, _grid: Grid) -> Iterator[str]:
         """Say what a user should know of this method from this start, once it is settled."""
         return iter(())
 

@@ -221,7 +221,7 @@ class Symbol:
                     v = fft.irfft(v, self.shape[half], axis=axis)
                 else:
                     v = self.bases[axis].backward(v, axis)
-            found.append(np.ascontiguousarray(v))
+            found.append(np.ascontiguousarray(np.real(v) if real else v))
         return found
 
     # --- the compiled transforms ----------------------------------------------------------------

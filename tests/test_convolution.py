@@ -124,7 +124,7 @@ def test_the_sampled_gaussian_does_neither_and_says_so() -> None:
     grid = ds.Grid(shape=(65,), size=(65.0,))
     for spread, warned in ((0.4, True), (1.5, False)):
         course = runs.plan(Method.read(sampled), ds.Diffusion(diffusivity=0.5), grid, [spread**2])
-        assert any("of its variance" in note for note in course.method.notes(u)) == warned
+        assert any("of its variance" in note for note in course.method.notes(u, grid)) == warned
 
 
 def test_the_lattice_stays_positive_on_a_sharp_step_and_the_smooth_law_does_not() -> None:
@@ -277,11 +277,22 @@ def test_the_means_of_exponentials_are_those_of_their_integrals() -> None:
         assert phi2(np.array(z)) == pytest.approx(second, rel=1e-13, abs=0)
 
 
-@pytest.mark.parametrize(("start", "sharp"), [("step", True), ("wave", False), ("even", False)])
-def test_the_smooth_limit_says_that_a_step_is_not_smooth(start: str, sharp: bool) -> None:
-    x = np.arange(48) + 0.5
-    line = {"step": 1.0 * (x < 20), "wave": np.cos(np.pi * x / 16), "even": np.ones(48)}[start]
-    u = line[:, None] * np.ones(32)
+@pytest.mark.parametrize("edges", ["no-flux", "periodic", {"x": {"value": 0.0}}])
+@pytest.mark.parametrize("channels", [0, 3])
+@pytest.mark.parametrize("ndim", [1, 2])
+def test_the_smooth_limit_says_that_a_step_is_not_smooth_and_nothing_else(
+    ndim: int, channels: int, edges: Any
+) -> None:
+    shape = (48, 32)[:ndim]
+    grid = ds.Grid(shape=shape, size=(1.0,) * ndim, edges=edges)
+    x = (np.arange(48) + 0.5) / 48
+    smooth = {"no-flux": np.cos(np.pi * x) + 2.0, "periodic": np.sin(2.0 * np.pi * x) + 2.0}
+    line = smooth.get(edges, np.sin(np.pi * x)) if isinstance(edges, str) else np.sin(np.pi * x)
     method = Method.read({"kind": "modes", "limit": "continuum"})
-    assert any("smooth starts only" in note for note in method.notes(u)) == sharp
-    assert list(Method.read("modes").notes(u)) == []
+    for start, sharp in ((line, False), (1.0 * (np.abs(x - 0.4) < 0.2), True)):
+        u = start if ndim == 1 else start[:, None] * np.ones(32)
+        if channels:
+            u = np.stack([u, 2.0 * u, -3.0 * u])
+        told = any("smooth starts only" in note for note in method.notes(u, grid))
+        assert told == sharp
+        assert list(Method.read("modes").notes(u, grid)) == []

@@ -109,3 +109,18 @@ def test_a_picture_replaces_one_of_its_kind_and_nothing_else(tmp_path: Path) -> 
         done = diffusim("explain", "box", "--out", path)
         assert (done.code, path.read_bytes()) == (2, kept)
         assert "here already" in done.err
+
+
+def test_a_scenario_in_which_cells_collect_is_told_as_it_moves(tmp_path: Path) -> None:
+    source = tmp_path / "wind.yaml"
+    source.write_text(
+        "grid: {shape: [8, 8], size: [8, 8]}\n"
+        "propagator: {kind: kernel, kernel: {kind: shift, by: [2, 0]}, normalise: sum,"
+        " applied: correlation}\n"
+        "initial: {kind: uniform, value: 1}\ntimes: {stop: 2, frames: 3}\nmethods: [stencil]\n"
+    )
+    done = diffusim("explain", source, "--out", tmp_path / "wind.png")
+    assert done.code == 0, done
+    assert "by which cells collect" in done.out
+    assert "moves everything by (-2, 0) cells" in done.out
+    assert (tmp_path / "wind.png").stat().st_size > 10_000

@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 import diffusim as ds
-from diffusim import convolve
+from diffusim import convolve, runs
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.methods import fourier
+from diffusim.methods import Method, fourier
 from diffusim.propagators.kernel import Kernel
 
 SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
@@ -84,7 +84,7 @@ def test_every_method_applies_it_move_by_move(
     propagator = Kernel(**CHOICES[choice])
     grid = ds.Grid(shape=shape, size=tuple(map(float, shape)), edges=EDGES[edges])
     kernel = propagator.density_or_mask(2)
-    matrix, offset = law(grid, kernel, propagator.collects, 0.4 if edges == "outside" else 0.0)
+    matrix, offset = law(grid, kernel, propagator.collects(2), 0.4 if edges == "outside" else 0.0)
     u = np.random.default_rng(1).random(shape)
     wanted, frames = u.ravel(), []
     for _ in range(4):
@@ -250,3 +250,100 @@ def test_large_fields_are_cut_into_blocks_and_come_out_the_same(
     cut = ds.solve(u, wind, grid=grid, times=[2], method="fourier").frames[0]
     assert blocks == [u.shape] * 2
     assert np.max(np.abs(cut - whole)) < 1e-15
+
+
+@pytest.mark.parametrize("shape", [(9, 1), (1, 8), (1, 1), (1,)])
+@pytest.mark.parametrize("edges", ["no-flux", "periodic"])
+@pytest.mark.parametrize("normalise", ["sum", "none"])
+def test_an_axis_of_one_cell_is_carried_like_any_other(
+    shape: tuple[int, ...], edges: str, normalise: Any
+) -> None:
+    full = np.array([[0.2, 0.1, 0.2], [0.1, 0.3, 0.1], [0.3, 0.1, 0.4]])
+    kernel = full if len(shape) == 2 else full[0] + 0.1
+    u = np.random.default_rng(7).random(shape)
+    grid = ds.Grid(shape=shape, size=(1.0,) * len(shape), edges=edges)
+    propagator = Kernel(kernel=kernel, normalise=normalise)
+    wanted = ds.solve(u, propagator, grid=grid, times=[1, 3], method="stencil").frames
+    for method in ("fourier", "modes", "auto"):
+        try:
+            found = ds.solve(u, propagator, grid=grid, times=[1, 3], method=method).frames
+        except Unsupported:
+            assert method == "modes"
+            assert edges == "no-flux"
+            assert max(shape) > 1
+            continue
+        assert found.dtype == float
+        assert np.max(np.abs(found - wanted)) < 1e-13
+
+
+def test_what_is_no_density_is_a_mask_whatever_it_was_made_by() -> None:
+    grid = ds.Grid(shape=(8, 7), size=(1.0, 1.0))
+    for options, mask in (
+        ({"kernel": "sharpen", "normalise": "sum"}, True),
+        ({"kernel": "edge-detector", "normalise": "none"}, True),
+        ({"kernel": "edge-detector", "normalise": "softmax"}, False),
+        ({"kernel": {"kind": "gaussian", "sigma": 1.0}, "normalise": "none"}, False),
+        ({"kernel": "box", "normalise": "sum"}, False),
+    ):
+        propagator = Kernel(**options)
+        assert ("mask" in propagator.traits(grid)) == mask
+        assert propagator.collects(2) == mask
+
+
+@pytest.mark.parametrize("applied", ["convolution", "correlation"])
+def test_the_notes_tell_the_way_in_which_things_really_go(applied: Any) -> None:
+    u = np.zeros((9, 9))
+    u[4, 4] = 1.0
+    grid = ds.Grid(shape=u.shape, size=(1.0, 1.0))
+    wind = Kernel(kernel={"kind": "shift", "by": [2, -1]}, normalise="none", applied=applied)
+    (place,) = np.argwhere(ds.solve(u, wind, grid=grid, times=[1], method="stencil").frames[0])
+    moved = ", ".join(map(str, place - 4))
+    assert next(wind.notes(grid)) == f"moves everything by ({moved}) cells"
+    slope = np.tile(np.arange(9.0)[:, None], 9)
+    sobel = Kernel(kernel="sobel-x", normalise="none", applied=applied)
+    answer = ds.solve(slope, sobel, grid=grid, times=[1], method="stencil").frames[0][4, 4]
+    words = " ".join(sobel.notes(grid))
+    assert f"differentiates along {'x' if answer > 0.0 else '-x'} " in words
+    assert f"it is {abs(answer):.6g} times the slope" in words
+
+
+@pytest.mark.parametrize("method", ["modes", "fourier"])
+def test_round_off_of_very_many_applications_is_predicted(method: str) -> None:
+    n, count = 17, 10**6
+    u = np.random.default_rng(8).random(n)
+    grid = ds.Grid(shape=(n,), size=(1.0,), edges="periodic")
+    shift = Kernel(kernel=[0, 0, 1], normalise="sum")
+    course = runs.plan(Method.read(method), shift, grid, [0.0, float(count)])
+    found = list(course.frames(u))[-1].field
+    wanted = np.roll(u, count % n)
+    *_, told = course.predictions(u, [u, wanted])
+    assert told is not None
+    assert np.linalg.norm(found - wanted) / np.linalg.norm(wanted) < float(told.error)
+    spread = Kernel(kernel={"kind": "gaussian", "sigma": 1.0}, normalise="softmax",
+                    temperature=0.3)  # fmt: skip
+    kept = ds.solve(u, spread, grid=grid, times=[count], method="modes").frames[-1]
+    assert np.sum(kept) == pytest.approx(np.sum(u), rel=1e-13, abs=0)
+
+
+def test_more_than_a_thousand_million_applications_are_refused_by_all() -> None:
+    grid = ds.Grid(shape=(4,), size=(1.0,))
+    for method in ("modes", "stencil", "fourier"):
+        with pytest.raises(Invalid, match="more than 1e"):
+            ds.solve(np.ones(4), Kernel(kernel="box", normalise="sum"), grid=grid,
+                     times=[2e9], method=method)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["modes", "fourier", "stencil"])
+def test_what_grows_beyond_all_numbers_is_told_in_a_sentence(method: str) -> None:
+    grid = ds.Grid(shape=(4,), size=(1.0,))
+    grows = Kernel(kernel=[1, 8, 1], normalise="none")
+    with pytest.raises(runs.Diverged, match="no longer finite"):
+        ds.solve(np.ones(4), grows, grid=grid, times=[1000], method=method)
+
+
+def test_an_outside_that_changes_in_time_is_refused() -> None:
+    side = {"value": [[0.0, 1.0], [5.0, 2.0]]}
+    grid = ds.Grid(shape=(6,), size=(1.0,), edges={"left": side, "right": "no-flux"})
+    with pytest.raises(Invalid, match="changes in time"):
+        ds.solve(np.ones(6), Kernel(kernel="box", normalise="sum"), grid=grid, times=[1],
+                 method="stencil")  # fmt: skip

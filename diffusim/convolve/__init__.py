@@ -41,6 +41,7 @@ from diffusim.convolve.weights import (
 __all__ = [
     "Side",
     "Sides",
+    "at_once",
     "direct",
     "flipped",
     "folded_power",
@@ -142,17 +143,23 @@ def transformed(
     """
     counted(count)
     application = Application(u, kernel, sides, collects, outside)
-    joined = [low == "wrap" for low, _ in application.sides]
-    mirrored = [
-        pair == ("reflect", "reflect") and even(application.kernel, axis)
-        for axis, pair in enumerate(application.sides)
-    ]
-    closed = all(ring or mirror for ring, mirror in zip(joined, mirrored, strict=True))
-    at_once = all(joined) or (closed and count > 1)
-    application.close(mirrors=at_once)
-    if at_once:
+    rings = all(low == "wrap" for low, _ in application.sides)
+    together = rings or (count > 1 and at_once(application.kernel, application.sides))
+    application.close(mirrors=together)
+    if together:
         return application.repeat(by_transforms(application, count), min(count, 1))
     return application.repeat(by_transforms(application), count)
+
+
+def at_once(kernel: Array, sides: Sides) -> bool:
+    """Return whether any number of applications is one multiplication of transforms.
+
+    It is along rings, and between mirrors if the kernel is even along each of these axes.
+    """
+    return all(
+        low == "wrap" or ((low, high) == ("reflect", "reflect") and even(kernel, axis))
+        for axis, (low, high) in enumerate(sides)
+    )
 
 
 def overlap_add(

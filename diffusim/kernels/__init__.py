@@ -17,7 +17,9 @@ from __future__ import annotations
 from diffusim.kernels.densities import (
     REACH,
     How,
+    as_it_moves,
     cell_to_cell,
+    collecting,
     explicit_step,
     half,
     is_density,
@@ -28,6 +30,6 @@ from diffusim.kernels.densities import (
 )
 
 __all__ = [
-    "REACH", "How", "cell_to_cell", "explicit_step", "half", "is_density", "lattice", "normalise",
-    "sampled", "truncated",
+    "REACH", "How", "as_it_moves", "cell_to_cell", "collecting", "explicit_step", "half",
+    "is_density", "lattice", "normalise", "sampled", "truncated",
 ]  # fmt: skip

@@ -304,9 +304,11 @@ class Character:
         _, values = self.waves
         middle = len(values) // 2
         if self.kernel.ndim == 1:
-            return {"x": float(abs(values[0]))}
-        return {"x": float(abs(values[0, middle])), "y": float(abs(values[middle, 0])),
-                "xy": float(abs(values[0, 0]))}  # fmt: skip
+            found = {"x": float(abs(values[0]))}
+        else:
+            found = {"x": float(abs(values[0, middle])), "y": float(abs(values[middle, 0])),
+                     "xy": float(abs(values[0, 0]))}  # fmt: skip
+        return {k: 0.0 if size <= ZERO * self.absolute else size for k, size in found.items()}
 
     # --- words --------------------------------------------------------------------------------
 

@@ -148,6 +148,20 @@ def is_density(kernel: Array) -> bool:
     return bool(np.min(kernel) >= 0.0 and abs(float(np.sum(kernel)) - 1.0) <= 1e-12)
 
 
+def collecting(kernel: Array, applied: str | None = None) -> bool:
+    """Return whether cells collect by a kernel: as ``applied`` says, else where it is a mask."""
+    return applied == "correlation" if applied else not is_density(kernel)
+
+
+def as_it_moves(kernel: Array, collects: bool) -> Array:
+    """Return the kernel whose drift and sign are those of what happens.
+
+    What is said of a density holds where cells send, and of a mask where they collect; the other
+    way round it holds for the flipped kernel, as far as the sides are away.
+    """
+    return np.flip(kernel) if collects == is_density(kernel) else kernel
+
+
 def normalise(kernel: Array, how: How = "softmax", temperature: float = 1.0) -> Array:
     """Make a kernel a density, or leave it as it is.
 

@@ -56,7 +56,7 @@ def symbol(grid: Grid, generator: Generator, limit: str) -> Symbol:
         return _exponential(grid, axes, [a.rates for a in axes], constant, generator)
     for name, axis in zip(grid.names, axes, strict=True):
         if axis.angles is None and not isinstance(axis.basis, spectrum.Rest):
-            raise Uneven(f"the axis {name} is not even")
+            raise Uneven(f"the axis {name} is not even (grid.edges or propagator.decay)")
     if np.any(generator.gains):
         raise Unsupported(f"limit {limit} is not for what comes in from outside or from a source")
     if limit == "continuum":
@@ -66,7 +66,9 @@ def symbol(grid: Grid, generator: Generator, limit: str) -> Symbol:
         ]
         return _exponential(grid, axes, smooth, constant, generator, ratios)
     if not generator.closed:
-        raise Unsupported(f"limit {limit} is for closed media; take the limit lattice")
+        raise Unsupported(
+            f"limit {limit} is for closed media without decay; take the limit lattice"
+        )
 
     def factors(duration: float) -> list[Array]:
         return [

@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import PrivateAttr
 
 from diffusim.block import Array, Unsupported
+from diffusim.grid import Grid
 from diffusim.methods import (
     ANY_START,
     GENERATOR,
@@ -100,7 +101,7 @@ class Auto(Balanced):
         chosen = {word: words.count(word) for word in dict.fromkeys(words)}
         return {**super().facts(), "chosen": chosen, "reasons": dict(self._reasons)}
 
-    def notes(self, _u: Array) -> Iterator[str]:
+    def notes(self, _u: Array, _grid: Grid) -> Iterator[str]:
         """Say what was chosen."""
         for word, many in self.facts()["chosen"].items():
             all_ = len(self._chosen)

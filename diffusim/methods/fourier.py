@@ -3,9 +3,9 @@
     F(k * u) = F(k) F(u),        u_n = F^-1( F(k)^n F(u_0) )        in a ring,
 
 with F the plain sum over cells, and one over their number in F^-1. In a ring any number of
-applications is one multiplication. Where the outside is mirrored or lost, the field is padded first
-and cut afterwards, once for every application, because what has left must not come back. Large
-fields are cut into blocks whose overlapping results are added.
+applications is one multiplication, and between mirrors too if the kernel is even. Otherwise the
+field is padded first and cut afterwards, once for every application, because what has left must not
+come back. Large fields are then cut into blocks whose overlapping results are added.
 
 Limit: lattice, which is all that a kernel knows.
 
@@ -37,7 +37,7 @@ class Fourier(Applying):
         """Transform, multiply, transform back."""
         how = {"collects": convolution.collects, "outside": convolution.outside}
         k, sides = convolution.kernel, convolution.sides
-        if u.size > LARGE and not _ring(convolution):
+        if u.size > LARGE and not convolve.at_once(k, sides):
             for _ in range(count):
                 u = convolve.overlap_add(u, k, sides, **how)  # type: ignore[arg-type]
             return u
@@ -45,12 +45,9 @@ class Fourier(Applying):
 
     def cost(self, convolution: Applied, shape: tuple[int, ...], count: int) -> float:
         """Seconds, as measured."""
-        if _ring(convolution):
-            cells = math.prod(shape)
-            return 1e-4 + RING * cells * (2 if cells > LARGE else 1)
-        wide = [n + m - 1 for n, m in zip(shape, convolution.kernel.shape, strict=True)]
-        return 1e-4 + PADDED * float(math.prod(wide)) * count
-
-
-def _ring(convolution: Applied) -> bool:
-    return all(pair == ("wrap", "wrap") for pair in convolution.sides)
+        cells, far = float(math.prod(shape)), math.prod(shape) > LARGE
+        if not convolve.at_once(convolution.kernel, convolution.sides):
+            wide = [n + m - 1 for n, m in zip(shape, convolution.kernel.shape, strict=True)]
+            return 1e-4 + PADDED * float(math.prod(wide)) * count
+        mirrors = sum(low == "reflect" for low, _ in convolution.sides)
+        return 1e-4 + RING * cells * 2.0**mirrors * (2.0 if far else 1.0)

@@ -22,6 +22,7 @@ from pydantic import Field, PrivateAttr
 
 from diffusim import convolve, kernels
 from diffusim.block import Array, Unsupported
+from diffusim.grid import Grid
 from diffusim.medium.modes import Medium
 from diffusim.methods import ANY_START, ROUND_OFF, Jumping, Plan, Prediction
 from diffusim.segment import Segment
@@ -85,7 +86,7 @@ class Gaussian(Jumping):
         """Options, and how much of the densities is left out beyond how many cells."""
         return {**super().facts(), "left_out": self._left_out, "reach": self._reach}
 
-    def notes(self, _u: Array) -> Iterator[str]:
+    def notes(self, _u: Array, _grid: Grid) -> Iterator[str]:
         """Warn where the sampled Gaussian is no density of diffusion."""
         if self.limit == "continuum" and self._narrowest < 1.0:
             variance = self._narrowest**2

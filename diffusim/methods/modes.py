@@ -20,16 +20,16 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy import fft
 
 from diffusim.block import Array
 from diffusim.generator import Generator
+from diffusim.grid import Grid
 from diffusim.methods import ANY_START, GENERATOR, ROUND_OFF, Jumping, Plan, Prediction
 from diffusim.segment import Segment
-from diffusim.spectrum import phi1, phi2
+from diffusim.spectrum import Fourier, phi1, phi2, waves_between
 from diffusim.symbol import Symbol
 
-# The part of a start's variance in waves shorter than three cells that makes it sharp.
+# The part of a start's square in waves shorter than three cells that makes it sharp.
 SHARP = 1e-9
 
 
@@ -41,7 +41,8 @@ class Modes(Jumping):
     limit : {"lattice", "continuum", "cell-to-cell"}
         Which truth to give.
     tolerance : float
-        Modes that fall below this part of the slowest are left out.
+        Modes that fall below this part of the slowest are left out. It is a part of the start, not
+        of what is left of it, so a start without mean that dies out needs the default.
     """
 
     needs = ("symbol",)
@@ -50,21 +51,24 @@ class Modes(Jumping):
 
     tolerance: Annotated[float, Field(ge=1e-16, le=0.1)] = 1e-16
 
-    def notes(self, u: Array) -> Iterator[str]:
+    def notes(self, u: Array, grid: Grid) -> Iterator[str]:
         """Warn where the smooth limit starts from what is not smooth."""
         if self.limit != "continuum":
             return
-        # Of several channels and of rings too, cosines tell what is sharp inside.
-        waves = np.abs(fft.dctn(u - np.mean(u), norm="ortho")) ** 2
-        total, sharp = float(np.sum(waves)), np.zeros(u.shape, dtype=bool)
-        for axis in range(max(0, u.ndim - 2), u.ndim):
-            index = [slice(None)] * u.ndim
-            index[axis] = slice(2 * u.shape[axis] // 3, None)
-            sharp[tuple(index)] |= u.shape[axis] > 1
-        if total and (part := float(np.sum(waves[sharp])) / total) > SHARP:
+        channels = u.ndim - len(grid.shape)  # 1 if the field has several, along a first axis
+        waves, sharp = np.asarray(u), np.zeros((1,) * u.ndim, dtype=bool)
+        for axis, n in enumerate(grid.shape):
+            low, high = (side.kind == "value" for side in grid.edges[axis])
+            basis = Fourier() if grid.wrap[axis] else waves_between(low, high)
+            waves = basis.forward(waves, axis + channels)
+            short = np.abs(basis.angles(n)) >= 2.0 * np.pi / 3.0
+            sharp = sharp | grid.along(axis, short)
+        sizes = np.abs(waves) ** 2
+        total = float(np.sum(sizes))
+        if total and (part := float(np.sum(sizes * sharp)) / total) > SHARP:
             yield (
                 f"{self.name}: the limit continuum is exact for smooth starts only, and {part:.2g} "
-                "of the variance of this one lies in waves shorter than three cells, as at a step; "
+                "of the square of this one lies in waves shorter than three cells, as at a step; "
                 "there it rings, and differs from what the cells do"
             )
 
@@ -110,5 +114,7 @@ class Modes(Jumping):
         """Round-off of a transform there and back, and of rates known to the last bits only."""
         symbol: Symbol = segment.view("symbol", self.limit)
         rates = math.sqrt(symbol.fastest * segment.duration)
-        own = 1e-15 * (1.0 + rates) + self.tolerance
+        # A kernel's multiplier is a power, of as many applications.
+        powers = 0.0 if symbol.rates else 3e-16 * segment.duration
+        own = 1e-15 * (1.0 + rates) + powers + self.tolerance
         return Prediction((float(before.error) if before else ROUND_OFF) + own)

@@ -95,13 +95,13 @@ def kernel(subject: Subject, image: Array) -> Figure:
     words = "; ".join(character.reading(Character(subject.mask)))
     figure = style.figure(9.6, 5.9, f"{subject.name}, {subject.words}", subtitle=words)
     weights, waves, cut, before, once, often = figure.subplots(2, 3).flat
-    _weights(weights, subject.kernel)
+    _weights(weights, character.kernel)
     _waves(waves, character)
     _cuts(cut, character)
     if subject.kernel.ndim == 1:
-        _rows((before, once, often), subject.kernel, character.density, image[:, PIXELS // 2])
+        _rows((before, once, often), _applied(subject, image[:, PIXELS // 2]))
     else:
-        _images((before, once, often), subject.kernel, character.density, image)
+        _images((before, once, often), _applied(subject, image), character.density)
     return figure
 
 
@@ -186,11 +186,11 @@ def _cuts(axes: Axes, character: Character) -> None:
     axes.legend(fontsize=7, loc="upper right", ncols=1)
 
 
-def _applied(kernel: Array, density: bool, image: Array) -> list[tuple[str, Array]]:
-    sides = MIRRORS[: image.ndim]
-    once = convolve.direct(image, kernel, sides, collects=not density)
-    if density:
-        often = convolve.direct(image, kernel, sides, count=REPEATED)
+def _applied(subject: Subject, image: Array) -> list[tuple[str, Array]]:
+    kernel, sides, collects = subject.kernel, MIRRORS[: image.ndim], subject.collects
+    once = convolve.direct(image, kernel, sides, collects=collects)
+    if densities.is_density(kernel):
+        often = convolve.direct(image, kernel, sides, collects=collects, count=REPEATED)
         return [("Before", image), ("After 1 application", once),
                 (f"After {REPEATED} applications", often)]  # fmt: skip
     if abs(float(np.sum(kernel)) - 1.0) <= 1e-9:
@@ -199,8 +199,8 @@ def _applied(kernel: Array, density: bool, image: Array) -> list[tuple[str, Arra
     return [("Before", image), ("What the mask answers", once), ("Its magnitude", np.abs(once))]
 
 
-def _images(panels: tuple[Axes, ...], kernel: Array, density: bool, image: Array) -> None:
-    for axes, (title, field) in zip(panels, _applied(kernel, density, image), strict=True):
+def _images(panels: tuple[Axes, ...], pictures: list[tuple[str, Array]], density: bool) -> None:
+    for axes, (title, field) in zip(panels, pictures, strict=True):
         as_brightness = density or title in ("Before", KEPT)
         signed = float(np.min(field)) < 0.0 and not as_brightness
         most = float(np.max(np.abs(field))) or 1.0
@@ -213,8 +213,8 @@ def _images(panels: tuple[Axes, ...], kernel: Array, density: bool, image: Array
         axes.set_yticks([])
 
 
-def _rows(panels: tuple[Axes, ...], kernel: Array, density: bool, row: Array) -> None:
-    for axes, (title, field) in zip(panels, _applied(kernel, density, row), strict=True):
+def _rows(panels: tuple[Axes, ...], rows: list[tuple[str, Array]]) -> None:
+    for axes, (title, field) in zip(panels, rows, strict=True):
         axes.plot(field, color=style.colour(0), linewidth=0.8)
         axes.set_title(title)
         axes.set_xlabel("cell")

@@ -3,11 +3,12 @@
 A propagator never holds the grid. It offers views, methods called ``name(grid, time, ...)`` that
 exist or not, and raises ``Unsupported`` in words where this instance has none:
 
-=========  ===================================================================================
-generator  the affine generator, two numbers on each face
-symbol     per axis a transform or an eigenbasis, and a multiplier for any duration
-medium     what particles between planes need: spread per time and the planes round each cell
-=========  ===================================================================================
+===========  =================================================================================
+generator    the affine generator, two numbers on each face
+symbol       per axis a transform or an eigenbasis, and a multiplier for any duration
+medium       what particles between planes need: spread per time and the planes round each cell
+convolution  a kernel that is applied a whole number of times, and what the sides do to it
+===========  =================================================================================
 
 It also states its traits, each with the key that causes it, so that methods can refuse in the
 user's words.
@@ -28,6 +29,7 @@ Clock = Literal["seconds", "applications"]
 
 # Applications are whole numbers, but for the rounding of a division.
 WHOLE = 1e-9
+MOST_APPLICATIONS = 10**9
 
 
 class Propagator(Member, family="diffusim.propagators"):
@@ -82,6 +84,10 @@ class Propagator(Member, family="diffusim.propagators"):
                 f"frame {number + 1} of {times.size} would be at {times[number]:.6g}; give "
                 "'at: [0, 1, 2]', or a 'stop' and 'frames' that meet whole numbers",
                 int(number),
+            )
+        if whole[-1] > MOST_APPLICATIONS:
+            raise Invalid(
+                f"{applications(whole[-1])} are more than {MOST_APPLICATIONS:g}", whole.size - 1
             )
         return np.asarray(whole)
 

@@ -18,15 +18,15 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from diffusim import convolve
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.grid import Grid
-from diffusim.kernels import How, normalise
+from diffusim.kernels import How, as_it_moves, collecting, is_density, normalise
 from diffusim.kernels.keys import Kernel as AnyKernel
 from diffusim.propagators import Limit, Propagator
-from diffusim.spectrum import Basis, Fourier, Rest, waves_between
+from diffusim.spectrum import Basis, Fourier, waves_between
 from diffusim.symbol import Symbol
 
 
@@ -93,25 +93,26 @@ class Kernel(Propagator):
             raise Invalid("only softmax has a temperature", "temperature")
         return self
 
+    # By the number of axes: what was made of the kernel, which may come from a file.
+    _made: dict[int, Array] = PrivateAttr(default_factory=dict)
+
     def density_or_mask(self, ndim: int) -> Array:
-        """The kernel k[x, y], normalised as it says.
+        """The kernel k[x, y], normalised as it says; made once and not to be written to.
 
         Raises
         ------
         Invalid
             When it has no such form on that many axes, or cannot be normalised so.
         """
-        kernel = self.kernel.array(ndim)
-        if self.normalise != "softmax":
-            return normalise(kernel, self.normalise)
-        return normalise(kernel, "softmax", self.temperature)
+        if ndim not in self._made:
+            made = normalise(self.kernel.array(ndim), self.normalise, self.temperature)
+            made.flags.writeable = False
+            self._made[ndim] = made
+        return self._made[ndim]
 
-    @property
-    def collects(self) -> bool:
+    def collects(self, ndim: int) -> bool:
         """Whether cells collect by the moves, instead of sending."""
-        return (self.applied or ("correlation" if self.normalise == "none" else "convolution")) == (
-            "correlation"
-        )
+        return collecting(self.density_or_mask(ndim), self.applied)
 
     def check(self, grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with the kernel on this grid, or with the grid for a kernel."""
@@ -128,7 +129,10 @@ class Kernel(Propagator):
             elif side.kind == "value":
                 values |= {float(v) for v in np.ravel(grid.outside(axis, side, 0.0))}
                 if side.events():
-                    values.add(np.nan)
+                    yield Invalid(
+                        f"the value of the side {name} changes in time (grid.edges.{name}), which "
+                        "the outside of a kernel does not; give one number", "kernel",
+                    )  # fmt: skip
         if len(values) > 1:
             yield Invalid(
                 "the outside of a kernel holds one number; give all values of grid.edges alike",
@@ -143,9 +147,10 @@ class Kernel(Propagator):
     def traits(self, grid: Grid) -> dict[str, str]:
         """What makes this kernel more than a density that keeps all it moves."""
         found = {}
-        if self.normalise == "none":
+        ndim = len(grid.shape)
+        if not is_density(self.density_or_mask(ndim)):
             found["mask"] = "propagator.normalise"
-        if self.collects:
+        if self.collects(ndim):
             found["collects"] = "propagator.applied"
         for name, axis, side in grid.named_sides:
             if side.kind == "value":
@@ -164,7 +169,8 @@ class Kernel(Propagator):
         from diffusim.kernels.character import Character
 
         ndim = len(grid.shape)
-        yield from Character(self.density_or_mask(ndim)).reading(Character(self.kernel.array(ndim)))
+        moves = as_it_moves(self.density_or_mask(ndim), self.collects(ndim))
+        yield from Character(moves).reading(Character(self.kernel.array(ndim)))
 
     # --- views ------------------------------------------------------------------------------------
 
@@ -183,7 +189,7 @@ class Kernel(Propagator):
         kernel = self.density_or_mask(len(grid.shape))
         open_ = any("zero" in pair for pair in sides)
         kept = convolve.kept(kernel, grid.shape, sides) if open_ else None
-        return Applied(kernel, sides, self.collects, outside, kept)
+        return Applied(kernel, sides, self.collects(len(grid.shape)), outside, kept)
 
     def symbol(self, grid: Grid, _time: float, limit: Limit) -> Symbol:
         """Per axis a transform in which an application is a multiplication.
@@ -207,24 +213,23 @@ class Kernel(Propagator):
         alike = True
         for axis, n in enumerate(grid.shape):
             ring = grid.wrap[axis]
-            symmetric = np.array_equal(k, np.flip(k, axis))
+            # Along a single cell every move ends where it began.
+            symmetric = n == 1 or np.array_equal(k, np.flip(k, axis))
             if not (ring or symmetric):
                 raise Unsupported(
                     f"the kernel is not symmetric along {grid.names[axis]}, whose sides are mirrors"
                     " (propagator.kernel), so it has no symbol"
                 )
             waves = Fourier() if ring else waves_between(False, False)
-            if n == 1:
-                bases.append(Rest())
-                theta = np.zeros(1)
-            else:
-                bases.append(waves)
-                theta = waves.angles(n)
+            bases.append(waves)
             alike = alike and symmetric
             moves = np.arange(k.shape[axis]) - k.shape[axis] // 2
-            turns = np.outer(theta, moves)
+            turns = np.outer(waves.angles(n), moves)
             wave: Any = np.cos(turns) if symmetric else np.exp(-1j * turns)
             transfer = np.moveaxis(np.tensordot(wave, transfer, axes=(1, axis)), 0, axis)
+
+        if is_density(k):
+            transfer.flat[0] = 1.0  # to the last bit, so that any number of applications keeps all
 
         def factors(duration: float) -> Array:
             return np.asarray(transfer ** round(duration))
