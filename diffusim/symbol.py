@@ -24,7 +24,7 @@ from diffusim.spectrum import Basis, Eigenbasis, Fourier, Rest, Waves
 # multiplication and addition within a product of matrices, on one 3.7 GHz core. Fields of more
 # cells than stay in a cache take so many times as long.
 COMPILED, PLAIN, PRODUCT = 0.9e-9, 3.3e-9, 0.065e-9
-CACHED, FAR = 2**19, 3.5
+CACHED, FAR = 2**19, 1.9
 RING = 5
 SURVIVING = 1e-16
 

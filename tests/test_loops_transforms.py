@@ -80,7 +80,7 @@ def test_back_undoes_forth_and_lengths_are_kept(kinds: tuple[int, int]) -> None:
     assert np.max(np.abs(pair.backward(c * factor) - whole)) < 1e-14
 
 
-@pytest.mark.parametrize("shape", [(1, 64), (64, 1), (5, 256), (250, 8)])
+@pytest.mark.parametrize("shape", [(1, 64), (64, 1), (5, 256), (250, 8), (1, 2048), (1500, 50)])
 def test_thin_fields_and_odd_numbers_of_lines_are_as_good(shape: tuple[int, int]) -> None:
     u = np.random.default_rng(5).normal(size=shape)
     factors = [damped(np.pi * np.arange(n) / n) for n in shape]

@@ -24,6 +24,9 @@ CONSTANTS = (
 )
 
 
+NEAR = 256  # points whose vectors fill half of a first cache of 32 KiB
+
+
 def radices(n: int) -> list[int] | None:
     """Return the factors by which n points are transformed, the last without twiddles."""
     found = []
@@ -68,10 +71,20 @@ def turn(x: Array, start: int, n: int, stages: Array, twiddles: Array, inverse: 
 
     Each point is a vector of real parts and one of imaginary parts (Van Loan, section 1.9). The
     inverse undoes that, times n: the same steps in the opposite order, with both parts exchanged.
+    Parts of at most `NEAR` points are finished one after the other while they are in the cache.
     """
-    for step in range(len(stages)):
-        s = len(stages) - 1 - step if inverse else step
-        _stage(x, start, n, stages[s, 0], stages[s, 1], twiddles, stages[s, 2], inverse)
+    v, far, near = lanes(x), 0, n
+    while near > NEAR:
+        near = stages[far, 1]
+        far += 1
+    for half in range(2):
+        first, end, size = 0, far, n
+        if (half == 0) == inverse:
+            first, end, size = far, len(stages), near
+        for part in range(start, start + 2 * n * v, 2 * size * v):
+            for step in range(first, end):
+                s = first + end - 1 - step if inverse else step
+                _stage(x, part, size, stages[s, 0], stages[s, 1], twiddles, stages[s, 2], inverse)
 
 
 @inlined

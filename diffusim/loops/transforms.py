@@ -239,11 +239,12 @@ def _turns(angle: Any) -> Array:
 
 def dense(kind: int, n: int) -> Array:
     """Return the basis of an odd number of cells as a matrix, a row for each of its vectors."""
-    k, j = np.arange(n)[:, None], np.arange(n) + 0.5
+    k, j = np.arange(n)[:, None], np.arange(n)
     if kind == RING:
-        found = np.cos(2 * np.pi * k * (j - 0.25) / n)
-    elif kind in (COSINE, COSINE4):
-        found = np.cos(np.pi * (k + 0.5 * (kind == COSINE4)) * j / n)
+        steps = 2 * k * (4 * j + 1)
     else:
-        found = np.sin(np.pi * (k + (1 if kind == SINE else 0.5)) * j / n)
+        steps = (2 * k + {COSINE: 0, SINE: 2}.get(kind, 1)) * (2 * j + 1)
+    # whole numbers of steps around the circle: reducing them exactly keeps the last digits
+    angle = np.pi * (steps % (8 * n)) / (4 * n)
+    found = np.sin(angle) if kind in (SINE, SINE4) else np.cos(angle)
     return found / np.linalg.norm(found, axis=1, keepdims=True)

@@ -14,7 +14,7 @@ from diffusim.loops.lanes import flip, get, lanes, put, spread
 Array = NDArray[Any]
 
 AHEAD, BACK, CARRY = range(3)
-GROUP = 2  # vectors of columns at a time
+GROUP = 8  # vectors of columns at a time: rows far apart are then read in longer pieces
 
 
 @compiled
@@ -72,7 +72,7 @@ def across(
     pairs: Array,
     phases2: Array,
 ) -> None:
-    """Transform along the first axis, two vectors of columns at a time: a line of the cache."""
+    """Transform along the first axis, some vectors of columns at a time."""
     n0, n1 = u.shape
     v = lanes(u)
     source, target = u.reshape(u.size), out.reshape(out.size)
