@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from diffusim.medium.walls import Wall as Wall
     from diffusim.propagators.diffusion import Diffusion as Diffusion
     from diffusim.propagators.kernel import Kernel as Kernel
-    from diffusim.runs import Run as Run
-    from diffusim.runs import solve as solve
+    from diffusim.solving import Run as Run
+    from diffusim.solving import solve as solve
     from diffusim.store import load as load
 
 _PLACES = {
@@ -28,8 +28,8 @@ _PLACES = {
     "Kernel": "propagators.kernel",
     "Wall": "medium.walls",
     "CellWalls": "medium.walls",
-    "Run": "runs",
-    "solve": "runs",
+    "Run": "solving",
+    "solve": "solving",
     "run": "conduct",
     "compare": "conduct",
     "load": "store",

@@ -91,7 +91,8 @@ def _cost(course: Course) -> str:
     if course.method.chooses_steps:
         return "steps as its tolerance asks, so the time is not known beforehand"
     steps = [plan for plan in course.plans if plan.dt is not None]
-    parts = [f"{course.steps} steps" if course.steps != 1 else "1 step"]
+    pace = course.method.pace
+    parts = [f"{course.steps} {pace}{'' if course.steps == 1 else 's'}"]
     parts[0] += " in each channel" if course.channels > 1 else ""
     if steps:
         longest = max(plan.dt for plan in steps if plan.dt is not None)

@@ -60,6 +60,14 @@ class Trajectory(Protocol):
     def accounts(self) -> Frames | None:
         """What has come in by each account since time zero, where the medium is open."""
 
+    @property
+    def arrays(self) -> Mapping[str, Frames]:
+        """What else is known in every frame, by name.
+
+        ``weight`` is what a particle is worth in field units times volume, where their number
+        varies, ``deviation`` a standard deviation of each cell that chance alone brings.
+        """
+
 
 @dataclass(frozen=True)
 class Series:
@@ -201,7 +209,7 @@ def _row(
     judged: bool,
 ) -> Row:
     series = Series()
-    minimum, maximum, first, size, particles = math.inf, -math.inf, 0.0, 0.0, 0
+    minimum, maximum, first, size = math.inf, -math.inf, 0.0, 0.0
     last: Array = np.zeros(1)
     channels = int(run.facts.get("channels", 0))
     for number in range(len(times)):
@@ -218,29 +226,39 @@ def _row(
         series.mass.append((total - first - float(np.sum(accounts))) / (handled or 1.0))
         minimum, maximum = min(minimum, float(np.min(u))), max(maximum, float(np.max(u)))
         if run.counts is not None and judged:
-            counts = run.counts[number]
-            p_cells, p_blocks = chi_square_pair(counts, r, channels)
+            counts, worth = run.counts[number], _read(run, "weight", number)
+            now, before = r * volume, last * volume
+            p_cells, p_blocks = chi_square_pair(counts, now, channels, worth)
             series.p_cells.append(p_cells)
             series.p_blocks.append(p_blocks)
-            moved = ahead_or_behind(counts, r, last, channels) if number else 1.0
+            moved = ahead_or_behind(counts, now, before, channels, worth) if number else 1.0
             series.p_time.append(moved)
-            particles = int(np.sum(counts)) // max(1, channels)
+            if run.facts.get("statistical", True):
+                particles = int(np.sum(counts)) // max(1, channels)
+                noise = expected_noise(r, particles, channels, volume, worth)
+                series.predicted.append(noise)
+        if (deviation := _read(run, "deviation", number)) is not None:
+            series.predicted.append(relative(deviation, r, 2, volume))
         last = r
-    series.predicted.extend(_owed(run, reference))
+    series.predicted.extend([] if series.predicted else _owed(run, reference))
     worst = int(np.argmax(series.l2))
     verdict, reason, ratio = NOT_JUDGED, f"no reference of limit {run.facts.get('limit')}", None
     p_value = p_last = None
     expected = series.predicted[-1] if series.predicted else None
     if run.label == reference.label:
         verdict, reason = REFERENCE, ""
-    elif series.p_cells:
+    elif series.p_cells and run.facts.get("statistical", True):
         verdict, reason, p_value, p_last = _judge_chance(series)
-        expected = expected_noise(last, particles, channels)
         ratio = series.l2[-1] / expected if expected else None
     elif judged and series.predicted:
         verdict, reason, ratio = _judge_ratio(series, run.facts.get("prediction"))
     elif judged:
         reason = "this method predicts no error"
+    if series.p_cells and p_value is None:
+        # Positions drawn from a field that is no count itself have to follow the law beside it.
+        drawn, why, p_value, p_last = _judge_chance(series)
+        if drawn == UNEXPLAINED:
+            verdict, reason = drawn, f"positions drawn: {why}"
     return Row(
         label=run.label, limit=str(run.facts.get("limit", "")), reference=reference.label,
         l1=series.l1[-1], l2=series.l2[-1], linf=series.linf[-1], worst_l2=series.l2[worst],
@@ -249,6 +267,12 @@ def _row(
         seconds=float(run.facts.get("seconds", 0.0)), verdict=verdict, reason=reason, series=series,
         accounts=dict(zip(run.facts.get("accounts", ()), map(float, accounts), strict=False)),
     )  # fmt: skip
+
+
+def _read(run: Trajectory, name: str, number: int) -> Array | None:
+    """A frame of one of the arrays beside a run's field, if it has it."""
+    frames = run.arrays.get(name)
+    return None if frames is None else np.asarray(frames[number])
 
 
 def _owed(run: Trajectory, reference: Trajectory) -> list[float | None]:

@@ -19,8 +19,14 @@ BLOCK = 16
 NO_FLOW = 1e-11
 
 
-def expected_noise(reference: Array, particles: int, channels: int = 0) -> float:
-    """Relative L2 error of N independent particles, sqrt((1 - sum p^2) / (N sum p^2)).
+def expected_noise(
+    reference: Array,
+    particles: int,
+    channels: int = 0,
+    volume: float | Array = 1.0,
+    worth: Array | None = None,
+) -> float:
+    """Relative L2 error of independent particles, sqrt((1 - sum p^2) / (N sum p^2)) in even cells.
 
     Parameters
     ----------
@@ -30,31 +36,56 @@ def expected_noise(reference: Array, particles: int, channels: int = 0) -> float
         How many there are, in each channel.
     channels : int
         How many channels there are, of which each counts by the square of its share of the whole.
+    volume : float or array
+        Volume of the cells, where it differs among them.
+    worth : array, optional
+        What a particle is worth, in field units times volume, where their number varies: they come
+        and go by themselves then, and the noise of a cell is Poisson's.
     """
     noise, squares = 0.0, 0.0
-    for law in parts(reference, channels):
-        total = np.sum(law)
-        p, share = np.ravel(law) / total, float(total / np.sum(reference))
-        own = float(np.sum(p**2))
-        noise += share**2 * max(0.0, 1.0 - own)
-        squares += share**2 * own
-    return math.sqrt(noise / (particles * squares))
+    for law, one in zip(parts(reference, channels), worths(worth, channels), strict=True):
+        amounts = law * volume
+        total = float(np.sum(amounts))
+        squares += float(np.sum(law * amounts))
+        if one is None:
+            noise += total / particles * float(np.sum(law - law * amounts / (total or 1.0)))
+        else:
+            noise += one * float(np.sum(law))
+    return math.sqrt(max(0.0, noise) / squares) if squares else math.inf
 
 
-def chi_square_pair(counts: Array, law: Array, channels: int = 0) -> tuple[float, float]:
+def chi_square_pair(
+    counts: Array, law: Array, channels: int = 0, worth: Array | None = None
+) -> tuple[float, float]:
     """p-values of counts against the law, by single cells and by blocks of 16 x 16 cells.
 
     Parameters
     ----------
     counts, law : array
-        Of the same shape; with channels, these along the first axis. Each has its own total.
+        Of the same shape, the law being what is in each cell, its content and not its density; with
+        channels, these along the first axis. Each channel has its own total.
+    worth : array, optional
+        What a particle is worth, one number for each channel, where their number varies: the counts
+        are then judged as independent draws, and their total counts as one of them.
     """
-    pairs = []
-    for found, wanted in zip(parts(counts, channels), parts(law, channels), strict=True):
-        share = np.sum(found) / np.sum(np.clip(wanted, 0.0, None))
-        pairs.append((found, np.clip(wanted, 0.0, None) * share))
+    pairs = [(found, expected(found, wanted, one)) for found, wanted, one in
+             zip(parts(counts, channels), parts(law, channels), worths(worth, channels),
+                 strict=True)]  # fmt: skip
     blocks = [(_blocks(found), _blocks(wanted)) for found, wanted in pairs]
-    return _pearson(pairs), _pearson(blocks)
+    fixed = 1 if worth is None else 0
+    return _pearson(pairs, fixed), _pearson(blocks, fixed)
+
+
+def worths(worth: Array | None, channels: int) -> list[float | None]:
+    """Return what a particle is worth in each channel; None where their number is fixed."""
+    return [None] * max(1, channels) if worth is None else np.ravel(worth).tolist()
+
+
+def expected(counts: Array, law: Array, worth: float | None = None) -> Array:
+    """Return how many particles the law expects in each cell, of as many or as many it is worth."""
+    content = np.clip(law, 0.0, None)
+    share = float(np.sum(counts)) / (float(np.sum(content)) or 1.0) if worth is None else 1 / worth
+    return np.asarray(content * share)
 
 
 def chi_square(counts: Array, expected: Array) -> float:
@@ -71,18 +102,21 @@ def chi_square(counts: Array, expected: Array) -> float:
     return _pearson([(counts, expected)])
 
 
-def _pearson(pairs: Sequence[tuple[Array, Array]]) -> float:
-    """The same for independent channels: statistics and degrees of freedom add up."""
+def _pearson(pairs: Sequence[tuple[Array, Array]], fixed: int = 1) -> float:
+    """The same for independent channels: statistics and degrees of freedom add up.
+
+    ``fixed`` is 1 where the total of a channel is given, and 0 where it varies like any other.
+    """
     found, hoped, statistic, freedom = 0, 0.0, 0.0, 0
     for counts, expected in ((n.ravel(), e.ravel()) for n, e in pairs):
         rare = expected < NEXT_TO_NOTHING
         found, hoped = found + int(np.sum(counts[rare])), hoped + float(np.sum(expected[rare]))
         counts, expected = counts[~rare], expected[~rare]
-        ends = _pools(expected)
-        if ends.size > 1:
+        ends = _pools(expected) if expected.size else expected
+        if ends.size > fixed:
             observed, wanted = np.add.reduceat(counts, ends), np.add.reduceat(expected, ends)
             statistic += float(np.sum((observed - wanted) ** 2 / wanted))
-            freedom += ends.size - 1
+            freedom += ends.size - fixed
     p_rare = float(special.gammainc(found, hoped)) if found else 1.0
     if not freedom:
         return p_rare
@@ -90,13 +124,15 @@ def _pearson(pairs: Sequence[tuple[Array, Array]]) -> float:
     return min(1.0, 2.0 * min(p, p_rare)) if found else p
 
 
-def ahead_or_behind(counts: Array, law: Array, before: Array, channels: int = 0) -> float:
+def ahead_or_behind(
+    counts: Array, law: Array, before: Array, channels: int = 0, worth: Array | None = None
+) -> float:
     """p-value of counts being as far along in time as their law, against ahead or behind.
 
     The weights f = (p - q) / (p + q), q the law one frame earlier, grow along the flow of time, so
     their mean over the particles shows a diffusivity that is a little wrong long before any single
     cell does: a score test, with bounded weights, that is normal by the central limit. The scores
-    of independent channels add up.
+    of independent channels add up. Law and worth are as in `chi_square_pair`.
 
     References
     ----------
@@ -104,13 +140,16 @@ def ahead_or_behind(counts: Array, law: Array, before: Array, channels: int = 0)
     """
     score, spread, largest = 0.0, 0.0, 0.0
     of_channels = (parts(values, channels) for values in (counts, law, before))
-    for found, now, earlier in zip(*of_channels, strict=True):
-        p, q = (np.clip(v, 0.0, None) / np.sum(np.clip(v, 0.0, None)) for v in (now, earlier))
+    for found, now, earlier, one in zip(*of_channels, worths(worth, channels), strict=True):
+        p, q = (np.clip(v, 0.0, None) for v in (now, earlier))
+        if one is None:
+            p, q = p / (np.sum(p) or 1.0), q / (np.sum(q) or 1.0)
         both = p + q
         weights = np.divide(p - q, both, out=np.zeros_like(p), where=both > 0)
-        mean = float(np.sum(weights * p))
-        spread += int(np.sum(found)) * float(np.sum((weights - mean) ** 2 * p))
-        score += float(np.sum((weights - mean) * found))
+        wanted = expected(found, p, one)
+        mean = float(np.sum(weights * p)) if one is None else 0.0
+        spread += float(np.sum((weights - mean) ** 2 * wanted))
+        score += float(np.sum((weights - mean) * (found - wanted)))
         largest = max(largest, float(np.max(np.abs(weights))))
     if spread < MANY * largest**2 or largest < NO_FLOW:
         return 1.0

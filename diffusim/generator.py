@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from diffusim.block import Array
+from diffusim.sweep import Sweep, plane
 
 if TYPE_CHECKING:
     from diffusim.loops.tridiagonal import Lines
@@ -105,7 +106,8 @@ class Generator:
             total = total + beside * flux
         return total
 
-    def _cells_at(self, rim: Rim) -> tuple[slice, ...]:
+    def beside(self, rim: Rim) -> tuple[slice, ...]:
+        """Where the cells beside a side are."""
         index = [slice(None)] * len(self.shape)
         index[rim.axis] = slice(-1, None) if rim.high else slice(0, 1)
         return tuple(index)
@@ -146,7 +148,7 @@ class Generator:
         volume = self.volume
         found = []
         for rim in self.rims:
-            place = self._cells_at(rim)
+            place = self.beside(rim)
             across = volume[place] / _cells(self.faces[rim.axis].measure, rim.axis,
                                             place[rim.axis])  # fmt: skip
             inward = rim.take * duration - rim.give * integrals[rim.axis][place]
@@ -294,7 +296,11 @@ class Generator:
 
     def sweep(self, scale: float) -> Sweep:
         """Return the compiled loops that apply A = scale L, with their coefficients made."""
-        return Sweep(self, scale)
+        axes = range(len(self.shape))
+        return Sweep(
+            self.shape, self.plane_wrap, self.coefficients(scale), scale * self.drains,
+            scale * self.gains, [scale * self.drains_along(axis) for axis in axes],
+        )  # fmt: skip
 
     def lines(self, axis: int, scale: float) -> Lines:
         """Return compiled solves of (1 - scale L_k) d = r along one axis.
@@ -320,78 +326,6 @@ class Generator:
                 arrays.append(plane(np.array(np.broadcast_to(values, self.shape))))
         low, diagonal, high = arrays
         return Lines(low, diagonal, high, axis + 2 - len(self.shape), self.wrap[axis])
-
-
-class Sweep:
-    """Compiled sweeps over all cells of A = scale L; whoever uses it never sees a shape.
-
-    Parameters
-    ----------
-    generator : Generator
-        Any.
-    scale : float
-        A time in s.
-    """
-
-    def __init__(self, generator: Generator, scale: float) -> None:
-        from diffusim.loops import sweeps
-
-        # Its arguments follow from what the generator has, which types cannot tell.
-        self._loops: Any = sweeps
-        self._wrap = generator.plane_wrap
-        self._faces = generator.coefficients(scale)
-        self._shape = generator.shape
-        self._loss = self._field(scale, generator.drains)
-        self._source = self._field(scale, generator.gains)
-        self._generator, self._scale = generator, scale
-
-    @cached_property
-    def _losses(self) -> list[Array | None]:
-        own = [self._field(self._scale, self._generator.drains_along(axis))
-               for axis in range(len(self._shape))]  # fmt: skip
-        return own if len(own) == 2 else [None, *own]
-
-    def _field(self, scale: float, values: Array) -> Array | None:
-        if not np.any(values):
-            return None
-        return plane(np.array(np.broadcast_to(scale * values, self._shape)))
-
-    def step(self, u: Array, work: Array, count: int, total: Array | None = None) -> None:
-        """Advance ``u`` in place by ``count`` times u <- u + A u + b, adding up what u was."""
-        self._loops.step(plane(u), plane(work), None if total is None else plane(total), count,
-                         *self._faces, self._loss, self._source, *self._wrap)  # fmt: skip
-
-    def expand(
-        self,
-        older: Array,
-        newer: Array,
-        result: Array,
-        growth: Array,
-        memory: Array,
-        weights: Array,
-        shares: Array,
-        total: Array | None = None,
-    ) -> None:
-        """Add weighted changes of a three-term recurrence, see `diffusim.loops.sweeps.expand`."""
-        three = [plane(v) for v in (older, newer, result)]
-        self._loops.expand(*three, None if total is None else plane(total), growth, memory,
-                           weights, shares, *self._faces, self._loss, self._source,
-                           *self._wrap)  # fmt: skip
-
-    def rate(self, out: Array, u: Array) -> None:
-        """Write A u + b into ``out``."""
-        self._loops.rate(plane(out), plane(u), *self._faces, self._loss, self._source,
-                         *self._wrap)  # fmt: skip
-
-    def correct(self, u: Array, change: Array, first: Array, second: Array) -> None:
-        """Add a split implicit step in flux form, see `diffusim.loops.sweeps.correct`."""
-        fields = [plane(v) for v in (u, change, first, second)]
-        self._loops.correct(*fields, *self._faces, *self._losses, *self._wrap)
-
-
-def plane(u: Array) -> Array:
-    """View a field as the two-dimensional array that loops take; one dimension becomes one row."""
-    return u.reshape((1, *u.shape)[-2:])
 
 
 def _cells(faces: Array, axis: int, part: slice | list[int]) -> Array:

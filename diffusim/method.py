@@ -58,6 +58,8 @@ class Method(Member, family="diffusim.methods"):
     statistical: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     fields: ClassVar[float] = 4.0
+    # What a plan counts: steps in time, or jumps of particles.
+    pace: ClassVar[str] = "step"
 
     label: Label | None = None
 

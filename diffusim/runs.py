@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import tee
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.channels import Carrier, channels_of, each, parts, together
+from diffusim.channels import Carrier, parts, together
 from diffusim.channels import revived as revived
 from diffusim.channels import taken_apart as taken_apart
 from diffusim.grid import Grid
@@ -301,99 +301,3 @@ def traits_of(u: Array, channels: int = 0) -> dict[str, str]:
         return {}
     what = "a channel of the initial field" if channels else "an initial field"
     return {"empty": f"{what} that is zero everywhere"}
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """What came out of one method: times, frames and facts.
-
-    Parameters
-    ----------
-    label : str
-        Name of the run.
-    times : array
-        Frame times in s, or in applications where the propagator counts those, shape (n,).
-    frames : array
-        Fields, shape (n, nx, ny), or (n, c, nx, ny) for c channels.
-    facts : dict
-        Kind, limit, steps, seconds and options.
-    counts : array, optional
-        Integer counts behind the fields.
-    accounts : array, optional
-        What has come in by each account of an open medium, named in the facts, shape (n, m), or
-        (n, c, m).
-    """
-
-    label: str
-    times: Array
-    frames: Array
-    facts: dict[str, Any] = field(default_factory=dict)
-    counts: Array | None = None
-    accounts: Array | None = None
-
-
-def solve(
-    u: Array,
-    propagator: Propagator,
-    *,
-    grid: Grid,
-    times: Sequence[float],
-    method: Method | type[Method] | Mapping[str, Any] | str = "modes",
-    seed: int = 0,
-) -> Run:
-    """Carry a field with one method and return all frames.
-
-    Parameters
-    ----------
-    u : array
-        Initial field of the grid's shape, mean values of the cells; with a first axis before it,
-        several channels, each carried by itself.
-    propagator : Propagator
-        What carries it, such as ``Diffusion(diffusivity=1.5e-9)``.
-    grid : Grid
-        Where.
-    times : sequence of float
-        Frame times in s, increasing, none before zero; whole numbers where the propagator counts
-        applications.
-    seed : int
-        What random numbers are keyed by, with the method's name.
-    method : Method, str or mapping
-        How: ``"ftcs"`` with its defaults, ``{"kind": "walkers", "particles": 10**6}`` as in a
-        scenario, or a method's instance.
-
-    Raises
-    ------
-    Unsupported
-        When the method cannot carry this.
-    Invalid
-        When the field, an option or a wall does not fit the grid.
-
-    Examples
-    --------
-    >>> import numpy as np, diffusim as ds
-    >>> grid = ds.Grid(shape=(4, 4), size=(1.0, 1.0))
-    >>> u = np.zeros((4, 4)); u[0, 0] = 1.0
-    >>> run = ds.solve(u, ds.Diffusion(diffusivity=1.0), grid=grid, times=[0.0, 10.0])
-    >>> bool(np.allclose(run.frames[-1], 1 / 16))
-    True
-    """
-    if np.iscomplexobj(u):
-        raise Invalid("the field is complex; this takes real fields")
-    u = np.array(u, dtype=float)
-    channels = channels_of(u, grid)
-    if not np.all(np.isfinite(u)):
-        raise Invalid("the field holds NaN or infinite numbers")
-    if not isinstance(propagator, Propagator):
-        raise Invalid("the propagator must be one such as Diffusion(diffusivity=1.5e-9)")
-    for problem in propagator.check(grid):
-        raise problem
-    u = each(lambda part: propagator.prepare(part, grid), u, channels)
-    course = plan(Method.read(method), propagator, grid, times, traits=traits_of(u, channels),
-                  seed=seed, channels=channels)  # fmt: skip
-    frames = list(course.frames(u))
-    facts = {**course.facts(), "seconds": sum(frame.seconds for frame in frames)}
-    counts = [frame.counts for frame in frames if frame.counts is not None]
-    fields = np.stack([frame.field for frame in frames])
-    accounts = [frame.extras["accounts"] for frame in frames if "accounts" in frame.extras]
-    return Run(course.name, course.times, fields, facts, np.stack(counts) if counts else None,
-               np.stack(accounts) if accounts else None)  # fmt: skip

@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from diffusim.block import Array, Invalid
-from diffusim.generator import Generator, Sweep, plane
+from diffusim.generator import Generator
 from diffusim.methods import Adaptive, Plan
 from diffusim.segment import Segment
+from diffusim.sweep import Sweep, plane
 
 if TYPE_CHECKING:
     from diffusim.loops.tridiagonal import Lines

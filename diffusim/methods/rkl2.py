@@ -24,9 +24,10 @@ import numpy as np
 from pydantic import Field
 
 from diffusim.block import Array, Integer, Invalid, Unsupported
-from diffusim.generator import Generator, Sweep
+from diffusim.generator import Generator
 from diffusim.methods import Adaptive, Plan
 from diffusim.segment import Segment
+from diffusim.sweep import Sweep
 
 LEAST_STAGES, MOST_STAGES = 3, 999
 STAGE = 1.7

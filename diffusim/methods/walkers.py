@@ -25,10 +25,11 @@ from pydantic import Field
 from scipy import special
 
 from diffusim.block import Array, Integer, Unsupported
-from diffusim.generator import Generator, plane
+from diffusim.generator import Generator
 from diffusim.grid import Grid
 from diffusim.methods import SLICE, Method, Plan
 from diffusim.segment import Segment
+from diffusim.sweep import plane
 
 # Seconds per particle, measured on one 3.7 GHz core: drawing its start, an exact jump, a lattice
 # jump.

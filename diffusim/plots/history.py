@@ -15,7 +15,6 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
-from diffusim.counts import expected_noise
 from diffusim.plots import shown
 from diffusim.store import Stored, StoredRun
 
@@ -103,12 +102,11 @@ def _errors(
         if row.reference == run.label:
             continue
         _line(axes, place, times, _positive(row.series.l2), OBSERVED)
-        if run.counts is not None:
-            name, look, expected = "expected", EXPECTED, _noise(stored, comparison, run)
-        elif run.facts.get("prediction") == "bound":
-            name, look, expected = "expected at most", AT_MOST, row.series.predicted
+        expected = row.series.predicted
+        if run.facts.get("prediction") == "bound":
+            name, look = "expected at most", AT_MOST
         else:
-            name, look, expected = "expected", EXPECTED, row.series.predicted
+            name, look = "expected", EXPECTED
         if len(expected) == len(times):
             kinds[name] = look
             axes.plot(times, _positive(expected), color=style.colour(place), **look)
@@ -132,14 +130,3 @@ def _positive(values: Sequence[float | None]) -> Array:
     """Numbers for a logarithmic scale, with gaps where there is nothing to show."""
     array = np.asarray(values, dtype=float)
     return np.where(np.isfinite(array) & (array > 0.0), array, np.nan)
-
-
-def _noise(stored: Stored, comparison: Comparison, run: StoredRun) -> list[float | None]:
-    """Relative error that the number of particles alone brings, in each frame."""
-    law, counts = shown.law(stored, comparison, run), run.counts
-    if counts is None:
-        return []
-    channels = shown.channels(run)
-    with np.errstate(all="ignore"):
-        return [expected_noise(shown.field(law, i), int(np.sum(counts[i])) // max(1, channels),
-                               channels) for i in range(len(stored.times))]  # fmt: skip
