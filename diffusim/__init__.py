@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from diffusim.medium.walls import Wall as Wall
     from diffusim.propagators.diffusion import Diffusion as Diffusion
     from diffusim.propagators.kernel import Kernel as Kernel
+    from diffusim.propagators.schroedinger import Schroedinger as Schroedinger
     from diffusim.solving import Run as Run
     from diffusim.solving import solve as solve
     from diffusim.store import load as load
@@ -26,6 +27,7 @@ _PLACES = {
     "Grid": "grid",
     "Diffusion": "propagators.diffusion",
     "Kernel": "propagators.kernel",
+    "Schroedinger": "propagators.schroedinger",
     "Wall": "medium.walls",
     "CellWalls": "medium.walls",
     "Run": "solving",

@@ -68,18 +68,22 @@ Integer = Annotated[int, BeforeValidator(_whole)]
 listed = BeforeValidator(_listed)
 
 _Powers = tuple[int, int, int]
-_LENGTH, _TIME, _MASS = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+_LENGTH, _TIME, _MASS, _ENERGY = (1, 0, 0), (0, 1, 0), (0, 0, 1), (2, -2, 1)
 _UNITS: dict[str, tuple[float, _Powers]] = {
     **{prefix + "m": (10.0**power, _LENGTH) for prefix, power in
-       (("k", 3), ("", 0), ("d", -1), ("c", -2), ("m", -3), ("u", -6), ("µ", -6), ("n", -9))},
+       (("k", 3), ("", 0), ("d", -1), ("c", -2), ("m", -3), ("u", -6), ("µ", -6), ("n", -9),
+        ("p", -12))},
     **{prefix + "s": (10.0**power, _TIME) for prefix, power in
-       (("", 0), ("m", -3), ("u", -6), ("µ", -6), ("n", -9), ("p", -12))},
+       (("", 0), ("m", -3), ("u", -6), ("µ", -6), ("n", -9), ("p", -12), ("f", -15))},
     "min": (60.0, _TIME), "h": (3600.0, _TIME), "hour": (3600.0, _TIME), "hours": (3600.0, _TIME),
     "day": (86400.0, _TIME), "days": (86400.0, _TIME), "week": (604800.0, _TIME),
     "weeks": (604800.0, _TIME), "kg": (1.0, _MASS), "g": (1e-3, _MASS),
+    "Da": (1.66053906892e-27, _MASS),
+    "J": (1.0, _ENERGY), "eV": (1.602176634e-19, _ENERGY), "meV": (1.602176634e-22, _ENERGY),
+    "keV": (1.602176634e-16, _ENERGY),
 }  # fmt: skip
-_KINDS = {(1, 0, 0): "a length", (0, 1, 0): "a time", (2, -1, 0): "a diffusivity",
-          (1, -1, 0): "a speed", (0, -1, 0): "a rate"}  # fmt: skip
+_KINDS = {_LENGTH: "a length", _TIME: "a time", (2, -1, 0): "a diffusivity", (1, -1, 0): "a speed",
+          (0, -1, 0): "a rate", _MASS: "a mass", _ENERGY: "an energy"}  # fmt: skip
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*)?$")
 _FACTOR = re.compile(r"\s*([*/ ]?)\s*(1|[a-zA-Zµ]+)(?:\^?(-?\d+))?")
 
@@ -151,6 +155,8 @@ Seconds = Annotated[float, *quantity("s")]
 SquareMetresPerSecond = Annotated[float, *quantity("m^2/s")]
 MetresPerSecond = Annotated[float, *quantity("m/s")]
 PerSecond = Annotated[float, *quantity("1/s")]
+Kilograms = Annotated[float, *quantity("kg")]
+Joules = Annotated[float, *quantity("J")]
 
 
 # --- open families ------------------------------------------------------------------------------

@@ -107,12 +107,19 @@ class Carrier:
             return self._seen(state)
         return np.stack([self._seen(_one(state, c)) for c in range(self.channels)])
 
-    def extras(self, state: Any) -> dict[str, Array]:
-        """What is stored beside the field, the channels along the first axis."""
+    def extras(self, state: Any, segment: Segment, key: tuple[int, int]) -> dict[str, Array]:
+        """What is stored beside the field, the channels along the first axis.
+
+        Method and propagator tell it at the end of a segment; the key is for what is drawn then.
+        """
         if not self.channels:
-            return self.method.extras(state)
-        found = [self.method.extras(_one(state, c)) for c in range(self.channels)]
+            return self._told(state, segment, key)
+        found = [self._told(_one(state, c), segment, key_of(key, c)) for c in range(self.channels)]
         return {name: np.stack([extras[name] for extras in found]) for name in found[0]}
+
+    def _told(self, state: Any, segment: Segment, key: tuple[int, int]) -> dict[str, Array]:
+        beside = self.propagator.tells(self.method.observe(state, self.grid), segment, key)
+        return {**beside, **self.method.extras(state)}
 
     def _seen(self, state: Any) -> Array:
         return self.propagator.observe(self.method.observe(state, self.grid), self.grid)
@@ -136,15 +143,32 @@ def _one(state: Any, channel: int) -> Any:
 
 
 def _stacked(states: Iterable[Any], channels: int) -> Any:
-    """One state of all channels' states, which are made one after the other to save memory."""
+    """One state of all channels' states, which are made one after the other to save memory.
+
+    Where arrays of one kind differ in length, as those of particles that come and go, the shorter
+    ones end in -1.
+    """
     whole: list[Array] = []
     like: Any = None
     for channel, like in enumerate(states):
         arrays = [np.asarray(a) for a in (like if isinstance(like, tuple) else (like,))]
         whole = whole or [np.empty((channels, *a.shape), a.dtype) for a in arrays]
-        for together, array in zip(whole, arrays, strict=True):
-            together[channel] = array
+        for number, array in enumerate(arrays):
+            if array.shape != whole[number].shape[1:]:
+                shape = np.maximum(array.shape, whole[number].shape[1:])
+                whole[number] = _padded(whole[number], (channels, *shape))
+                array = _padded(array, tuple(shape))
+            whole[number][channel] = array
     return type(like)(*whole) if isinstance(like, tuple) else whole[0]
+
+
+def _padded(array: Array, shape: tuple[int, ...]) -> Array:
+    """An array in the corner of a larger one of -1."""
+    if array.shape == shape:
+        return array
+    larger = np.full(shape, -1, array.dtype)
+    larger[tuple(slice(n) for n in array.shape)] = array
+    return larger
 
 
 def together(predictions: Sequence[Prediction | None]) -> Prediction | None:

@@ -106,7 +106,8 @@ def carry_out(
             journal = folder.journal(course.name)
             with parts(course.name) as progress:
                 seconds = _record(course, experiment, journal, progress)
-            total = float(np.sum(experiment.initial * experiment.scenario.grid.volume))
+            seen = experiment.scenario.propagator.observe(experiment.initial, course.grid)
+            total = float(np.sum(seen * course.grid.volume))
             facts[course.name] = {**course.facts(), "seconds": seconds, "total": total}
         with parts("predicting"):
             for course in courses:

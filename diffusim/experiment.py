@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from diffusim import runs
@@ -86,6 +87,9 @@ def prepare(source: Path, overrides: Sequence[str] = (), only: Sequence[str] = (
     try:
         initial = scenario.initial_field()
         channels = channels_of(initial, scenario.grid)
+        if np.iscomplexobj(initial) and not scenario.propagator.waves:
+            what = scenario.propagator.word
+            raise Invalid(f"this start is a wave, which {what} does not carry", "initial", "kind")
         initial = each(lambda u: scenario.propagator.prepare(u, scenario.grid), initial, channels)
     except Invalid as problem:
         raise explained([problem], document) from None

@@ -1,6 +1,6 @@
 """The generator of a linear medium: two numbers on each face, a loss and a source in each cell.
 
-The field obeys ``du/dt = L u + b`` with
+The field obeys ``du/dt = turn (L u + b)``, turn = 1 for diffusion and i for waves, with
 
     (L u + b) = sum over axes of (F_low - F_high) / measure  -  loss u  +  source,
     F = up u_below - down u_above      on every face between cells,
@@ -67,6 +67,8 @@ class Generator:
         Open sides.
     loss, source : array or None
         Rate at which a cell loses (1/s), and what it gains (field units per s).
+    turn : complex
+        1, or i for waves; of modulus one. L itself is real but for the loss of what absorbs.
     """
 
     shape: tuple[int, ...]
@@ -75,6 +77,7 @@ class Generator:
     rims: Sequence[Rim] = ()
     loss: Array | None = None
     source: Array | None = None
+    turn: complex = 1.0
 
     def linear(self, u: Array) -> Array:
         """Return L u, written plainly; the compiled loops are tested against it."""
@@ -185,7 +188,7 @@ class Generator:
     @cached_property
     def fastest(self) -> float:
         """Largest of these rates; explicit steps are probabilities while dt <= 1 / fastest."""
-        return float(np.max(self.leaving))
+        return float(np.max(np.abs(self.leaving)))
 
     @cached_property
     def resting(self) -> bool:
@@ -302,7 +305,7 @@ class Generator:
             scale * self.gains, [scale * self.drains_along(axis) for axis in axes],
         )  # fmt: skip
 
-    def lines(self, axis: int, scale: float) -> Lines:
+    def lines(self, axis: int, scale: complex) -> Lines:
         """Return compiled solves of (1 - scale L_k) d = r along one axis.
 
         L_k holds the faces and sides across the axis, and its share of the decay.

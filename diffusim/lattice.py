@@ -27,6 +27,8 @@ KERNEL = frozenset({"mask", "collects", "open", "affine"})
 SLICE = 0.2
 ROUND_OFF = 1e-12
 MOST_STEPS = 10**9
+# Radians of the fastest wave on the cells in a step, where no dt is given.
+PERIOD = 0.25
 # Steps until the first frame after an event where no dt is given; later steps are as long.
 STEPS_PER_AGE = 64
 
@@ -197,7 +199,7 @@ class Jumping(Balanced):
         return (2 if self.limit == "cell-to-cell" else 1) * super().memory(grid)
 
 
-class Stepping(OnLattice):
+class Stepping(Balanced):
     """What the methods share that take equal steps in time.
 
     Parameters
@@ -232,11 +234,18 @@ class Stepping(OnLattice):
         return max(1, math.ceil(wanted * (1 - 1e-12))) * self._division
 
     def longest(self, segment: Segment) -> float:
-        """Longest step in s: the option ``dt``, or a part of the time since the last event."""
-        return self.dt or (segment.stop - segment.since) / STEPS_PER_AGE
+        """Longest step in s: the option ``dt``, or a part of the time since the last event.
+
+        Waves do not calm down with age: they need a part of the shortest period.
+        """
+        if self.dt is not None:
+            return self.dt
+        age = (segment.stop - segment.since) / STEPS_PER_AGE
+        generator: Generator = segment.view("generator")
+        return min(age, PERIOD / generator.fastest) if generator.turn != 1.0 else age
 
 
-class Adaptive(Stepping):
+class Adaptive(OnLattice, Stepping):
     """What implicit and super steps share: all are alike, or as long as an error allows.
 
     Parameters

@@ -157,7 +157,7 @@ class Course:
         work = np.cumsum([0.0, *(plan.seconds for plan in self.plans)])
         work = work / work[-1] if work[-1] > 0 else np.linspace(0.0, 1.0, work.size)
         if not done and self.times[0] == 0.0:
-            yield self._frame(0.0, state, started)
+            yield self._frame(state, started, self._origin())
             started = clock.perf_counter()
         wanted = set(map(float, self.times))
         for segment in self.segments:
@@ -169,20 +169,22 @@ class Course:
                 segment = replace(segment, pulse=pulse)
                 pulse(0.0)
             state = carrier.advance(state, segment)
-            _let_go(self.segments, segment)
             if segment.stop in wanted:
-                yield self._frame(segment.stop, state, started)
+                yield self._frame(state, started, segment)
                 started = clock.perf_counter()
+            _let_go(self.segments, segment)
         if progress is not None:
             progress(1.0)
 
-    def _frame(self, time: float, state: Any, started: float) -> Frame:
+    def _frame(self, state: Any, started: float, segment: Segment) -> Frame:
+        time = segment.stop
         u = self.carrier.observe(state)
         if not np.all(np.isfinite(u)):
             raise Diverged(
                 f"{self.name}: the field is no longer finite {self.propagator.moment(time)}"
             )
-        extras = self.carrier.extras(state)
+        drawn = random_key(self.seed, f"{self.name} drawn", segment.index + 1)
+        extras = self.carrier.extras(state, segment, drawn)
         return Frame(time, u, extras, state, clock.perf_counter() - started)
 
     def predictions(
@@ -225,9 +227,9 @@ class Course:
         for segment in self.segments:
             if segment.stop in wanted:
                 here = next(fields)
-            else:
+            elif not self.propagator.waves:
                 # An event between frames: nobody kept the reference there, so the method itself
-                # goes.
+                # goes. Of a wave frames do not tell the phase, and its methods do without.
                 state = self.method.begin(here, self._origin())
                 here = self.method.observe(self.method.advance(state, segment), self.grid)
             prediction = self.method.predict(prediction, here, segment)
@@ -294,7 +296,7 @@ def plan(
 
 def traits_of(u: Array, channels: int = 0) -> dict[str, str]:
     """Traits that an initial field brings, those of any of its channels."""
-    lowest = float(np.min(u))
+    lowest = 0.0 if np.iscomplexobj(u) else float(np.min(u))
     if lowest < 0:
         return {"signed": f"initial values below zero, down to {lowest:.6g}"}
     if all(map(np.any, parts(u, channels))):

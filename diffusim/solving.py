@@ -93,9 +93,9 @@ def solve(
     >>> bool(np.allclose(run.frames[-1], 1 / 16))
     True
     """
-    if np.iscomplexobj(u):
+    if np.iscomplexobj(u) and not getattr(propagator, "waves", False):
         raise Invalid("the field is complex; this takes real fields")
-    u = np.array(u, dtype=float)
+    u = np.array(u, dtype=complex if np.iscomplexobj(u) else float)
     channels = channels_of(u, grid)
     if not np.all(np.isfinite(u)):
         raise Invalid("the field holds NaN or infinite numbers")

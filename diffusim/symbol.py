@@ -53,6 +53,8 @@ class Symbol:
         modes, where the two differ.
     even : bool
         Whether a mode of a ring and its mirror image fare alike.
+    turn : complex
+        What the rates are multiplied with: 1, or i for waves, whose modes turn instead of decaying.
     """
 
     shape: tuple[int, ...]
@@ -63,6 +65,7 @@ class Symbol:
     affine: bool = False
     ratios: Sequence[Array | None] = ()
     even: bool = True
+    turn: complex = 1.0
     _made: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -82,8 +85,8 @@ class Symbol:
 
     @cached_property
     def fastest(self) -> float:
-        """Largest rate of decay in 1/s."""
-        return float(np.max(self.rate))
+        """Largest rate in 1/s."""
+        return float(np.max(np.abs(self.rate)))
 
     def _along(self, axis: int, values: Array) -> Array:
         return values.reshape([-1 if k == axis else 1 for k in range(len(self.shape))])

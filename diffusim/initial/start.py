@@ -43,7 +43,8 @@ class Start(Block):
         """
         means = np.asarray(self._means(grid, key))
         channels = means.shape[:1] if means.ndim > len(grid.shape) else ()
-        return np.array(np.broadcast_to(means, (*channels, *grid.shape)), dtype=float)
+        dtype = complex if np.iscomplexobj(means) else float
+        return np.array(np.broadcast_to(means, (*channels, *grid.shape)), dtype=dtype)
 
     def names(self, channels: int) -> tuple[str, ...]:
         """Names of so many channels of this start, numbers where it knows none."""

@@ -32,8 +32,9 @@ Along the first axis a recurrence goes from row to row and its inner loop, over 
 vector instructions. Along the second each cell would wait for the one before it: eight rows go
 abreast, which keeps the processor's pipelines full, and fields are stored in that order.
 
-Arrays are two-dimensional, C-contiguous and of one dtype, float32 or float64. Factors are found in
-float64. Of the compiled loops nothing is checked.
+Arrays are two-dimensional, C-contiguous and of one dtype, float32, float64 or complex128. Factors
+are found in float64, or in complex128 for waves, whose diagonals dominate. Of the compiled loops
+nothing is checked.
 
 References
 ----------
@@ -143,22 +144,23 @@ def factor(
         raise ValueError(f"no lines along axis {axis}: {', '.join(str(a.shape) for a in given)}")
     across = len(shape) == 2 and axis == 1
     columns = shape[::-1] if across else (shape[0], shape[1] if len(shape) == 2 else 1)
+    exact = np.complex128 if dtype.kind == "c" else np.float64
     lower, middle, upper, *known = (
-        np.array(a.T if across else a, np.float64, order="C").reshape(columns) for a in given
+        np.array(a.T if across else a, exact, order="C").reshape(columns) for a in given
     )
     n = len(middle)
     cyclic = bool(wrap) and n > 2
     if not wrap:
         lower[0] = upper[-1] = 0.0
     total = known[0] if known else (lower + upper) + middle
-    spike = np.zeros(columns)
+    spike = np.zeros(columns, exact)
     if cyclic:
         spike[0], spike[-1] = -lower[0], -upper[-1]
     if wrap and n == 2:
         upper[0] += lower[0]
         lower[1] += upper[1]
     lower[0] = upper[-1] = 0.0
-    scale, carry, back = (np.empty(columns) for _ in range(3))
+    scale, carry, back = (np.empty(columns, exact) for _ in range(3))
     with np.errstate(all="ignore"):
         _factor(lower, total + 2.0 * spike, upper, scale, carry, back)
         if cyclic:
@@ -182,7 +184,7 @@ def _abreast(rows: Array) -> Array:
     """Return an (n0, n1) array as (ceil(n0 / 8), n1, 8); rows beyond the last are zeros."""
     n0, n1 = rows.shape
     blocks = -(-n0 // ABREAST)
-    padded = np.zeros((blocks * ABREAST, n1))
+    padded = np.zeros((blocks * ABREAST, n1), rows.dtype)
     padded[:n0] = rows
     return padded.reshape(blocks, ABREAST, n1).transpose(0, 2, 1)
 

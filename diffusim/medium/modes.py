@@ -65,6 +65,8 @@ def symbol(grid: Grid, generator: Generator, limit: str) -> Symbol:
             _beside(a, rates) if a.held else None for a, rates in zip(axes, smooth, strict=True)
         ]
         return _exponential(grid, axes, smooth, constant, generator, ratios)
+    if generator.turn != 1.0:
+        raise Unsupported("limit cell-to-cell is for particles, not for waves")
     if not generator.closed:
         raise Unsupported(
             f"limit {limit} is for closed media without decay; take the limit lattice"
@@ -92,12 +94,15 @@ def _exponential(
     generator: Generator,
     ratios: Sequence[Array | None] = (),
 ) -> Symbol:
+    turn = generator.turn
+
     def factors(duration: float) -> list[Array]:
-        found = [np.exp(-duration * rate) for rate in rates]
-        return [found[0] * np.exp(-duration * loss), *found[1:]]
+        found = [np.exp(-turn * duration * rate) for rate in rates]
+        return [found[0] * np.exp(-turn * duration * loss), *found[1:]]
 
     affine = bool(np.any(generator.gains))
-    return Symbol(grid.shape, [a.basis for a in axes], factors, rates, loss, affine, ratios)
+    return Symbol(grid.shape, [a.basis for a in axes], factors, rates, loss, affine, ratios,
+                  turn=turn)  # fmt: skip
 
 
 def _losses(grid: Grid, generator: Generator) -> tuple[float, list[Array | None]]:
@@ -106,19 +111,35 @@ def _losses(grid: Grid, generator: Generator) -> tuple[float, list[Array | None]
     loss = generator.loss
     if loss is None:
         return 0.0, along
-    if np.ptp(loss) == 0.0:
-        return float(loss.flat[0]), along
-    for axis in grid.axes:
-        first = np.take(loss, [0], axis) if loss.shape[axis] > 1 else loss
-        if np.array_equal(np.broadcast_to(first, loss.shape), loss):
-            other = len(grid.shape) - 1 - axis
-            along[other] = np.broadcast_to(np.take(first, 0, axis), (grid.shape[other],))
-            return 0.0, along
+    # What is the same everywhere is taken out first: the rest is at or above zero, as modes need.
+    lowest = float(np.min(loss))
+    if np.ptp(loss) == 0.0 or lowest < 0.0:
+        rest = loss - lowest
+        return lowest, _along_axes(grid, rest) if np.any(rest) else along
+    return 0.0, _along_axes(grid, loss)
+
+
+def _along_axes(grid: Grid, loss: Array) -> list[Array | None]:
+    """What decays along each axis, where that adds up to all that does."""
+    along: list[Array | None] = [None] * len(grid.shape)
     if len(grid.shape) == 1:
         along[0] = np.broadcast_to(loss, grid.shape)
-        return 0.0, along
-    raise Unsupported("the rate of decay differs along both axes (propagator.decay), "
-                      "so it has no symbol")  # fmt: skip
+        return along
+    whole = np.broadcast_to(loss, grid.shape)
+    rows = whole[:, :1] - np.min(whole[:, 0])
+    columns = whole[:1, :] - np.min(whole[0, :])
+    rest = whole - rows - columns
+    if np.ptp(rest) > ALIKE * np.max(whole):
+        raise Unsupported("the rate of decay differs along both axes (propagator.decay), "
+                          "so it has no symbol")  # fmt: skip
+    least = max(0.0, float(rest[0, 0]))
+    if np.any(columns):
+        columns = columns + least
+    else:
+        rows = rows + least
+    for axis, part in enumerate((rows, columns)):
+        along[axis] = part.ravel() if np.any(part) else None
+    return along
 
 
 def _axis(grid: Grid, generator: Generator, axis: int, loss: Array | None) -> Axis:

@@ -248,7 +248,7 @@ Walls = Annotated[
 ]
 
 
-def resistances(walls: Sequence[AnyWall], grid: Grid, time: float) -> list[Array]:
+def resistances(walls: Sequence[Barrier], grid: Grid, time: float) -> list[Array]:
     """Return the resistance of walls on all faces at a time.
 
     Returns

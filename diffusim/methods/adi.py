@@ -10,7 +10,12 @@ Sides belong to the axis across them, decay to both in equal parts. Limit: latti
 High modes decay slowly and change sign from step to step when dt is long, so after every event (and
 at the start) the first step is two damped half-steps, (1 - dt/2 L_y)^-1 (1 - dt/2 L_x)^-1 each; in
 media with flow, sources or outside values the form above with dt/2 on its right-hand side, which
-damps all but what is high along both axes. The scheme ``lod`` (locally one-dimensional) takes
+damps all but what is high along both axes. Waves must not be damped: they turn by Cayley's form
+along one axis after the other, half a step along x, one along y, half a step along x,
+
+    psi <- (1 + i tau/2 L_k) (1 - i tau/2 L_k)^-1 psi = 2 (1 - i tau/2 L_k)^-1 psi - psi,
+
+which keeps the norm whatever the potential, and is of second order too. The scheme ``lod`` (locally one-dimensional) takes
 nothing but such damped steps, dt long: first order, and nothing falls below zero where the start
 and the sources do not.
 
@@ -27,7 +32,7 @@ import numpy as np
 
 from diffusim.block import Array, Invalid
 from diffusim.generator import Generator
-from diffusim.methods import Adaptive, Plan
+from diffusim.methods import Adaptive, OnLattice, Plan
 from diffusim.segment import Segment
 from diffusim.sweep import Sweep, plane
 
@@ -61,6 +66,7 @@ class Adi(Adaptive):
 
     order = 2
     fields = 9.0
+    handles = OnLattice.handles | {"complex", "absorbing"}
 
     scheme: Literal["douglas", "lod"] = "douglas"
 
@@ -81,6 +87,8 @@ class Adi(Adaptive):
             return Plan(0, None, 0.0)
         steps = self.steps(segment, self.longest(segment))
         dt = segment.duration / steps
+        if generator.turn != 1.0 and self.scheme == "lod":
+            raise Invalid("lod damps waves; 'douglas' keeps them", "scheme")
         if self.tolerance is None:
             self._must_dominate(generator, self._reach(dt))
         seconds = steps * segment.grid.cells * (SOLVES + 2.0 * generator.cost)
@@ -114,7 +122,13 @@ class Adi(Adaptive):
         """Factors and loops for steps of one length."""
         reach = self._reach(dt)
         self._must_dominate(generator, reach)
-        lines = [generator.lines(axis, reach) for axis in range(len(generator.shape))]
+        axes, turn = range(len(generator.shape)), generator.turn
+        if turn != 1.0:
+            parts = [0.5 * dt] * (len(axes) - 1) + [dt]
+            lines = [generator.lines(k, 0.5 * turn * part) for k, part in enumerate(parts)]
+            room = (np.empty(generator.shape, complex),) * 3
+            return Work(generator.sweep(dt), lines, room)
+        lines = [generator.lines(axis, reach) for axis in axes]
         fields = tuple(np.empty(generator.shape) for _ in range(3))
         return Work(generator.sweep(2.0 * reach), lines, fields)  # type: ignore[arg-type]
 
@@ -130,6 +144,10 @@ class Adi(Adaptive):
         fresh: bool,
     ) -> None:
         """Advance ``u`` in place by equal steps; a fresh field begins with two damped halves."""
+        if generator.turn != 1.0:
+            for _ in range(count):
+                self._turned(u, work)
+            return
         if self.scheme == "lod":
             sources = self._source(generator, dt) if np.any(generator.gains) else None
             for _ in range(count):
@@ -144,6 +162,15 @@ class Adi(Adaptive):
             count -= 1
         for _ in range(count):
             self._delta(u, work, totals, 1.0)
+
+    @staticmethod
+    def _turned(u: Array, work: Work) -> None:
+        """Turn a wave along x, y and x again; along one axis there is nothing to take apart."""
+        solved = work.fields[0]
+        for lines in (*work.lines, *work.lines[-2::-1]):
+            solved[...] = u
+            lines.solve(plane(solved))
+            np.subtract(2.0 * solved, u, out=u)
 
     @staticmethod
     def _source(generator: Generator, dt: float) -> Array:

@@ -31,7 +31,7 @@ class Auto(Balanced):
     """The cheapest exact method for the medium and the duration."""
 
     needs = ("symbol", "medium", "convolution", "generator")
-    handles = GENERATOR | KERNEL | ANY_START
+    handles = GENERATOR | KERNEL | ANY_START | {"complex"}
     limit = "lattice"
     fields = 6.0
 

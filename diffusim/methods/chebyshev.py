@@ -10,7 +10,9 @@ C_k = c_k + c_k+1 + ...,
     u(t) = u + sum over k >= 1 of C_k (T_k - T_k-1) u,
 
 what rests, rests to the last bit, steady states are kept, and the total is kept to round-off.
-Limit: lattice. The spectrum of L must be real, so it carries no flow.
+Waves, exp(i t L), have the coefficients of exp(i z (x - 1)), some z + 12 z^(1/3) of them, and the
+same recurrence. Limit: lattice. The spectrum of L must be real, so it carries no flow and nothing
+that absorbs waves.
 
 H. Tal-Ezer, R. Kosloff, J. Chem. Phys. 81 (1984) 3967-3971.
 """
@@ -18,6 +20,7 @@ H. Tal-Ezer, R. Kosloff, J. Chem. Phys. 81 (1984) 3967-3971.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -41,10 +44,10 @@ class Chebyshev(OnLattice):
     ----------
     tolerance : float
         Largest sum of the coefficients left out, relative to the field. In an open medium, whose
-        balance has to close, none are left out.
+        balance has to close, none are left out, nor of waves, whose last terms fall so fast.
     """
 
-    handles = (GENERATOR - {"flow"}) | ANY_START
+    handles = (GENERATOR - {"flow"}) | ANY_START | {"complex"}
     fields = 6.0
 
     tolerance: Annotated[float, Field(ge=1e-15, le=0.1)] = 1e-12
@@ -54,15 +57,15 @@ class Chebyshev(OnLattice):
         generator: Generator = segment.view("generator")
         if generator.resting:
             return Plan(0, None, 0.0)
-        z = generator.fastest * segment.duration
-        terms = _terms_at_most(z, self._tolerance(generator))
+        z = _raised(generator, 0.0)[0].fastest * segment.duration
+        terms = _terms_at_most(z, self._tolerance(generator), generator.turn)
         if terms > MOST_TERMS:
             raise Unsupported(f"chebyshev would take {terms:.2g} terms, more than {MOST_TERMS:g}")
         return Plan(terms, None, terms * segment.grid.cells * TERM * generator.cost)
 
     def _tolerance(self, generator: Generator) -> float:
-        """The tolerance, or round-off where a balance has to close."""
-        return self.tolerance if generator.closed else 1e-17
+        """The tolerance, or round-off where a balance has to close or a norm is to be kept."""
+        return self.tolerance if generator.closed and generator.turn == 1.0 else 1e-17
 
     def carry(self, u: Array, segment: Segment, *, integrate: bool) -> tuple[Array, list[Array]]:
         """Sum the series, in slices short enough to be interrupted."""
@@ -70,11 +73,13 @@ class Chebyshev(OnLattice):
         generator: Generator = segment.view("generator")
         if steps == 0:
             return u, [segment.duration * u] * u.ndim if integrate else []
+        generator, phase = _raised(generator, segment.duration)
         # Any rate will do where nothing but a source acts.
         fastest = generator.fastest or 1.0 / segment.duration
         z = fastest * segment.duration
-        weights = exponential_weights(z, self._tolerance(generator))
-        shares = quotient_weights(z, weights.size - 1) / fastest
+        weights = exponential_weights(z, self._tolerance(generator), generator.turn)
+        count = weights.size - 1
+        shares = quotient_weights(z, count) / fastest if integrate else np.zeros(count)
         tails = np.cumsum(weights[:0:-1])[::-1].copy()
         older, newer = np.array(u, order="C"), np.array(u, order="C")
         result, total = np.array(u, order="C"), np.zeros(u.shape) if integrate else None
@@ -86,6 +91,7 @@ class Chebyshev(OnLattice):
             sweep.expand(older, newer, result, growth[part], memory[part], tails[part],
                          shares[part], total)  # fmt: skip
             segment.pulse(last / tails.size)
+        result = result if phase == 1.0 else phase * result
         return result, [] if total is None else [total] * u.ndim
 
     def predict(self, before: Prediction | None, _reference: Array, segment: Segment) -> Prediction:
@@ -96,21 +102,31 @@ class Chebyshev(OnLattice):
         )
 
 
-def exponential_weights(z: float, tolerance: float) -> Array:
-    """Chebyshev coefficients of exp(z (x - 1)) on [-1, 1].
+def _raised(generator: Generator, duration: float) -> tuple[Generator, complex]:
+    """The generator without losses below zero, which would leave the interval, and what it owes."""
+    lowest = 0.0 if generator.loss is None else float(np.min(generator.loss))
+    if generator.loss is None or lowest >= 0.0:
+        return generator, 1.0
+    phase = np.exp(-generator.turn * lowest * duration)
+    return replace(generator, loss=generator.loss - lowest), complex(phase)
+
+
+def exponential_weights(z: float, tolerance: float, turn: complex = 1.0) -> Array:
+    """Chebyshev coefficients of exp(turn z (x - 1)) on [-1, 1].
 
     Those left out sum to at most the tolerance. The sum of all is one to the last bits, since the
     remainder is added to the first of them.
     """
-    count = _terms_at_most(z, 1e-17)
+    count = _terms_at_most(z, 1e-17, turn)
     half = 0.5 * np.pi * (np.arange(count) + 0.5) / count
     # x - 1 as -2 sin^2 of half the angle: as a difference it would lose z times the round-off.
-    weights = fft.dct(np.exp(-2.0 * z * np.sin(half) ** 2), type=2) / count
+    weights = fft.dct(np.exp(-2.0 * turn * z * np.sin(half) ** 2), type=2) / count
     weights[0] *= 0.5
     left_out = np.cumsum(np.abs(weights[::-1]))[::-1]
     keep = max(3, int(np.count_nonzero(left_out > tolerance)))
     weights = np.asarray(weights[:keep])
-    weights[0] += 1.0 - math.fsum(weights)
+    left = 1.0 - math.fsum(np.real(weights))
+    weights[0] += left if turn == 1.0 else complex(left, -math.fsum(np.imag(weights)))
     return weights
 
 
@@ -128,7 +144,13 @@ def quotient_weights(z: float, count: int) -> Array:
     return np.asarray(weights[:count])
 
 
-def _terms_at_most(z: float, tolerance: float) -> int:
-    """Terms that surely suffice: c_k falls as exp(-k^2 / (2 z)), and faster once k > z."""
+def _terms_at_most(z: float, tolerance: float, turn: complex = 1.0) -> int:
+    """Terms that surely suffice: c_k falls as exp(-k^2 / (2 z)), and faster once k > z.
+
+    For waves they are Bessel functions J_k(z), which fall as an Airy function beyond k = z.
+    """
     log = math.log(1.0 / tolerance) + 4.0
+    if turn != 1.0:
+        beyond: float = (1.5 * log) ** (2.0 / 3.0) * (0.5 * z) ** (1.0 / 3.0)
+        return math.ceil(z + beyond + log) + 8
     return math.ceil(math.sqrt(2.0 * z * log) + log) + 8

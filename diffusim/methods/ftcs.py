@@ -15,7 +15,7 @@ import numpy as np
 
 from diffusim.block import Array, Invalid
 from diffusim.generator import Generator
-from diffusim.methods import Plan, Prediction, Stepping, slices
+from diffusim.methods import OnLattice, Plan, Prediction, Stepping, slices
 from diffusim.segment import Segment
 
 # Parts of the limit, and of the time of decay, that a default step takes.
@@ -29,7 +29,7 @@ SMALL = 0.5
 ROUNDING = 1e-14
 
 
-class Ftcs(Stepping):
+class Ftcs(OnLattice, Stepping):
     """Explicit steps.
 
     Parameters

@@ -5,7 +5,7 @@
 per axis a cosine, sine or Fourier transform where it is even, its own eigenbasis where full walls,
 layers, leaky sides or a radius make it differ. What comes in, b, has the offset t phi1(t L) b; it
 is carried as the change u(t) - u(0) = t phi1(t L) (L u(0) + b), so that what is steady stays. Where
-few modes survive, only those are worked out.
+few modes survive, only those are worked out. Of waves all modes turn, exp(-i t rate).
 
 Exact for any duration in three limits: ``lattice``, exp(t L) of the cells; ``continuum``, the
 smooth equation with cell values as samples (exact for smooth starts only); ``cell-to-cell``, the
@@ -46,7 +46,7 @@ class Modes(Jumping):
     """
 
     needs = ("symbol",)
-    handles = (GENERATOR - {"flow"}) | ANY_START | {"mask", "collects"}
+    handles = (GENERATOR - {"flow"}) | ANY_START | {"mask", "collects", "complex"}
     fields = 5.0
 
     tolerance: Annotated[float, Field(ge=1e-16, le=0.1)] = 1e-16
@@ -113,7 +113,9 @@ class Modes(Jumping):
     def predict(self, before: Prediction | None, _reference: Array, segment: Segment) -> Prediction:
         """Round-off of a transform there and back, and of rates known to the last bits only."""
         symbol: Symbol = segment.view("symbol", self.limit)
-        rates = math.sqrt(symbol.fastest * segment.duration)
+        # A wave's phase is known to its last bits, a decay's rate to the root of it.
+        turns = symbol.fastest * segment.duration
+        rates = math.sqrt(turns) if symbol.turn == 1.0 else turns
         # A kernel's multiplier is a power, of as many applications.
         powers = 0.0 if symbol.rates else 3e-16 * segment.duration
         own = 1e-15 * (1.0 + rates) + powers + self.tolerance

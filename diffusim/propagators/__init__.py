@@ -17,7 +17,7 @@ user's words.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Propagator(Member, family="diffusim.propagators"):
     always: ClassVar[frozenset[str]] = frozenset()
     # What its time is counted in: one that is applied a whole number of times knows no seconds.
     clock: ClassVar[Clock] = "seconds"
+    # Whether what it carries is a complex wave, of which the square is looked at.
+    waves: ClassVar[bool] = False
 
     def traits(self, _grid: Grid) -> dict[str, str]:
         """Traits of this instance, each with the YAML key that brings it."""
@@ -60,12 +62,32 @@ class Propagator(Member, family="diffusim.propagators"):
         return iter(())
 
     def prepare(self, u: Array, _grid: Grid) -> Array:
-        """Turn an initial field into what this propagator carries."""
+        """Turn an initial field into what this propagator carries; what is that already stays.
+
+        Raises
+        ------
+        Invalid
+            When this start is nothing that it could carry.
+        """
         return u
 
     def observe(self, u: Array, _grid: Grid) -> Array:
         """Turn what is carried back into a field to look at."""
         return u
+
+    def tells(self, _u: Array, _segment: Any, _key: tuple[int, int]) -> dict[str, Array]:
+        """Arrays stored beside a frame, from what is carried at the end of a segment.
+
+        Parameters
+        ----------
+        u : array
+            What is carried, before it is turned into a field to look at.
+        segment : Segment
+            The stretch of time that has just ended, whose views are known.
+        key : tuple of int
+            Two words that key what is drawn for this frame.
+        """
+        return {}
 
     def counted(self, times: Array) -> Array:
         """Frame times by this propagator's clock: in s as they are, of applications whole numbers.

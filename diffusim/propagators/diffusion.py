@@ -17,12 +17,13 @@ from diffusim.generator import Faces, Generator, Rim
 from diffusim.grid import Grid
 from diffusim.medium import diffusivity as diffusivities
 from diffusim.medium import modes
+from diffusim.medium.barriers import barred
 from diffusim.medium.diffusivity import Diffusivity
 from diffusim.medium.modes import Medium
 from diffusim.medium.obstacles import DecayInCells, InCells, Obstacles, in_cells
 from diffusim.medium.sides import through_side
 from diffusim.medium.stirring import Flow, fitted, flows, own_diffusivity
-from diffusim.medium.walls import Walls, narrowed, resistances
+from diffusim.medium.walls import Walls, resistances
 from diffusim.propagators import Limit, Propagator
 from diffusim.symbol import Symbol
 
@@ -236,17 +237,7 @@ class Diffusion(Propagator):
 
     def _resistance(self, grid: Grid, time: float) -> list[Array]:
         """Resistance of walls and obstacles on all faces, in s/m, in the smallest shape."""
-        found = resistances(self.walls, grid, time)
-        if self.obstacles is not None:
-            solid = self.obstacles.solid(grid)
-            for axis, n in enumerate(grid.shape):
-                ring = np.take(solid, np.arange(-1, n + 1) % n, axis)
-                beside = np.delete(ring, -1, axis) | np.delete(ring, 0, axis)
-                found[axis] = narrowed(np.where(beside, np.inf, found[axis]), axis)
-        for axis, n in enumerate(grid.shape):
-            if n == 1 and grid.wrap[axis]:
-                found[axis] = np.full_like(found[axis], np.inf)
-        return found
+        return barred(self.walls, self.obstacles, grid, time)
 
     def _shut(self, grid: Grid, time: float) -> list[Array]:
         """Faces that nothing crosses: walls, obstacles, and sides that are not open or joined."""
