@@ -16,7 +16,17 @@ from diffusim.propagators import Propagator
 from diffusim.resources import in_words, memory_available, memory_needed, result_size
 from diffusim.runs import Course
 
-_TIMES = ((86400.0, "day"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
+_TIMES = (
+    (86400.0, "day"),
+    (3600.0, "h"),
+    (60.0, "min"),
+    (1.0, "s"),
+    (1e-3, "ms"),
+    (1e-6, "us"),
+    (1e-9, "ns"),
+    (1e-12, "ps"),
+    (1e-15, "fs"),
+)
 
 
 def advice(experiment: Experiment) -> str:

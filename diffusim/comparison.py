@@ -212,6 +212,8 @@ def _row(
     minimum, maximum, first, size = math.inf, -math.inf, 0.0, 0.0
     last: Array = np.zeros(1)
     channels = int(run.facts.get("channels", 0))
+    # Counts are the field itself, or positions drawn from it, which have to follow that one.
+    by_chance = bool(run.facts.get("statistical", True))
     for number in range(len(times)):
         u, r = run.frames[number], reference.frames[number]
         for name, order in (("l1", 1), ("l2", 2), ("linf", np.inf)):
@@ -226,17 +228,12 @@ def _row(
         series.mass.append((total - first - float(np.sum(accounts))) / (handled or 1.0))
         minimum, maximum = min(minimum, float(np.min(u))), max(maximum, float(np.max(u)))
         if run.counts is not None and judged:
-            counts, worth = run.counts[number], _read(run, "weight", number)
-            now, before = r * volume, last * volume
-            p_cells, p_blocks = chi_square_pair(counts, now, channels, worth)
-            series.p_cells.append(p_cells)
-            series.p_blocks.append(p_blocks)
-            moved = ahead_or_behind(counts, now, before, channels, worth) if number else 1.0
-            series.p_time.append(moved)
-            if run.facts.get("statistical", True):
-                particles = int(np.sum(counts)) // max(1, channels)
-                noise = expected_noise(r, particles, channels, volume, worth)
-                series.predicted.append(noise)
+            law, before = (r, last) if by_chance else (u, np.zeros(1))
+            _count(series, run, number, (law * volume, before * volume), channels)
+        if run.counts is not None and judged and by_chance:
+            particles = int(np.sum(run.counts[number])) // max(1, channels)
+            worth = _read(run, "weight", number)
+            series.predicted.append(expected_noise(r, particles, channels, volume, worth))
         if (deviation := _read(run, "deviation", number)) is not None:
             series.predicted.append(relative(deviation, r, 2, volume))
         last = r
@@ -247,7 +244,7 @@ def _row(
     expected = series.predicted[-1] if series.predicted else None
     if run.label == reference.label:
         verdict, reason = REFERENCE, ""
-    elif series.p_cells and run.facts.get("statistical", True):
+    elif series.p_cells and by_chance:
         verdict, reason, p_value, p_last = _judge_chance(series)
         ratio = series.l2[-1] / expected if expected else None
     elif judged and series.predicted:
@@ -267,6 +264,21 @@ def _row(
         seconds=float(run.facts.get("seconds", 0.0)), verdict=verdict, reason=reason, series=series,
         accounts=dict(zip(run.facts.get("accounts", ()), map(float, accounts), strict=False)),
     )  # fmt: skip
+
+
+def _count(
+    series: Series, run: Trajectory, number: int, laws: tuple[Array, Array], channels: int
+) -> None:
+    """Test the counts of a frame against their law, and against the law of the frame before."""
+    if run.counts is None:
+        return
+    counts, worth = run.counts[number], _read(run, "weight", number)
+    p_cells, p_blocks = chi_square_pair(counts, laws[0], channels, worth)
+    series.p_cells.append(p_cells)
+    series.p_blocks.append(p_blocks)
+    if run.facts.get("statistical", True):
+        moved = ahead_or_behind(counts, *laws, channels, worth) if number else 1.0
+        series.p_time.append(moved)
 
 
 def _read(run: Trajectory, name: str, number: int) -> Array | None:
@@ -335,7 +347,7 @@ def _judge_ratio(series: Series, kind: str | None) -> tuple[str, str, float | No
 
 def _judge_chance(series: Series) -> tuple[str, str, float, float]:
     """Judge the last and the worst frame; the worst of m tests counts m-fold (Bonferroni)."""
-    kinds = (series.p_cells, series.p_blocks, series.p_time)
+    kinds = [kind for kind in (series.p_cells, series.p_blocks, series.p_time) if kind]
     tests = sum(map(len, kinds))
     p_last = min(1.0, len(kinds) * min(kind[-1] for kind in kinds))
     p_worst = min(1.0, tests * min(map(min, kinds)))

@@ -9,9 +9,10 @@ from diffusim.comparison import Comparison
 from diffusim.conduct import compare_stored
 from diffusim.plots.history import history
 from diffusim.plots.maps import error, fields
+from diffusim.plots.positions import positions
 from diffusim.plots.profile import profile
 
-__all__ = ["draw", "error", "fields", "history", "profile"]
+__all__ = ["draw", "error", "fields", "history", "positions", "profile"]
 
 
 def draw(
@@ -44,7 +45,7 @@ def draw(
     with store.load(Path(path)) as stored:
         comparison = comparison or compare_stored([stored])
         atomic.make_folder(target)
-        for picture in (fields, error, profile, history):
+        for picture in (fields, error, profile, history, positions):
             name = f"{picture.__name__}.png"
             figure = picture(stored, comparison)
             if figure is not None:

@@ -15,6 +15,7 @@ from diffusim.plots import shown
 from diffusim.store import Stored, StoredRun
 
 MOST_ROWS_OF_TIME = 400
+ROOTS = {"1/m^2": "1/m", "1/m": "1/m^0.5", "1": "1"}
 ROUND_OFF = float(np.finfo(float).eps)
 
 Pictures = Sequence[Sequence[Array]]
@@ -24,7 +25,8 @@ Pictures = Sequence[Sequence[Array]]
 def fields(stored: Stored, _comparison: Comparison) -> Figure:
     """Draw methods by times on one colour scale; in one dimension each method in space and time.
 
-    Three channels are shown as red, green and blue, any other number of them by their mean.
+    Three channels are shown as red, green and blue, any other number of them by their mean. Of
+    waves the size of the amplitude is shown, |psi|: of its square little could be seen.
     """
     runs, colours = shown.runs(stored), shown.in_colours(stored)
     if len(stored.shape) == 1:
@@ -32,6 +34,10 @@ def fields(stored: Stored, _comparison: Comparison) -> Figure:
     numbers = shown.moments(stored.times)
     of_run = shown.field if colours else shown.mean
     pictures = [[of_run(run, number) for number in numbers] for run in runs]
+    name, unit = shown.name(stored), stored.unit
+    if shown.wave(stored):
+        pictures = [[np.sqrt(u) for u in row] for row in pictures]
+        name, unit = f"root of {name}", ROOTS.get(unit, f"root of {unit}" if unit else "")
     limits, extend = _brightness(runs, pictures) if colours else _limits(stored, runs, pictures)
     box, scale = shown.box(stored), 2.0 if len(runs) <= 4 else 1.6
     width, height = (scale * part for part in box.size)
@@ -48,8 +54,7 @@ def fields(stored: Stored, _comparison: Comparison) -> Figure:
     for axes, number in zip(grid[0], numbers, strict=True):
         axes.set_title(shown.moment(stored, number))
     if not colours:
-        style.colour_bar(image, list(grid.flat), shown.name(stored), stored.unit, extend,
-                         aspect=30, pad=0.02)  # fmt: skip
+        style.colour_bar(image, list(grid.flat), name, unit, extend, aspect=30, pad=0.02)
     return figure
 
 
@@ -70,7 +75,8 @@ def _limits(
     """
     everything = low, high = _span(u for row in pictures for u in row)
     for run, row in zip(runs, pictures, strict=True):
-        if run.label == stored.reference and run.counts is None:
+        chance = run.counts is not None and run.facts.get("statistical", True)
+        if run.label == stored.reference and not chance:
             low, high = _span(row)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         low, high = everything
@@ -118,7 +124,15 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
     count = min(times.size, MOST_ROWS_OF_TIME)
     numbers = np.unique(np.linspace(0, times.size - 1, count).round().astype(int))
     pictures = [[shown.mean(run, number) for number in numbers.tolist()] for run in runs]
+    name, unit = shown.name(stored), stored.unit
+    if shown.wave(stored):
+        pictures = [[np.sqrt(u) for u in row] for row in pictures]
+        name, unit = f"root of {name}", ROOTS.get(unit, f"root of {unit}" if unit else "")
     (low, high), extend = _limits(stored, runs, pictures)
+    later = [u for row in pictures for u in row[1:]]
+    if low >= 0.0 and later and 0.0 < _span(later)[1] < 0.5 * high:
+        # A start in a few cells would leave nothing of the scale to what becomes of it.
+        high, extend = _span(later)[1], "max"
     columns = style.columns_for(len(runs))
     rows = -(-len(runs) // columns)
     figure = style.figure(2.7 * columns + 1.5, 2.7 * rows + 0.8, stored.title)
@@ -148,8 +162,8 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
     style.colour_bar(
         image,
         list(grid[: len(runs)]),
-        shown.name(stored),
-        stored.unit,
+        name,
+        unit,
         extend,
         aspect=30,
         pad=0.02,

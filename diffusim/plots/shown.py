@@ -12,6 +12,7 @@ from matplotlib.image import AxesImage
 from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
+from diffusim.grid import Grid
 from diffusim.store import Header, Stored, StoredRun
 
 # Square roots of times, so that a diffusion front moves evenly from one picture to the next.
@@ -65,9 +66,20 @@ def name(stored: Header) -> str:
     return stored.name + mean_in_words(stored)
 
 
+def wave(stored: Header) -> bool:
+    """Return whether a field is the probability density of a wave."""
+    return bool(scenario(stored).get("propagator", {}).get("kind") == "schroedinger")
+
+
 def mean_in_words(stored: Header) -> str:
     """Return what is added to a name where the mean over channels is shown."""
     return ", mean over channels" if len(stored.channels) > 1 else ""
+
+
+def by_chance(run: StoredRun) -> bool:
+    """Return whether chance makes the field of a run; positions drawn beside a field do not."""
+    counted = run.counts is not None and bool(run.facts.get("statistical", True))
+    return counted or "deviation" in run.arrays
 
 
 def law(stored: Stored, comparison: Comparison, run: StoredRun) -> StoredRun:
@@ -111,6 +123,21 @@ def uneven(times: Array) -> bool:
 
 
 # --- space --------------------------------------------------------------------------------------
+
+
+def grid(stored: Header) -> Grid | None:
+    """Return the grid of the scenario, None where it tells of none or of another one."""
+    try:
+        found = Grid.model_validate(scenario(stored).get("grid"))
+    except ValueError:
+        return None
+    return found if found.shape == stored.shape else None
+
+
+def volume(stored: Header) -> float | Array:
+    """Return the volume of the cells, 1 where the scenario does not tell the grid."""
+    found = grid(stored)
+    return 1.0 if found is None else found.volume
 
 
 class Box(NamedTuple):

@@ -1,0 +1,110 @@
+"""Positions drawn: the points at which a wave is found, and the pattern they make together."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from diffusim import style
+from diffusim.block import Array
+from diffusim.comparison import Comparison
+from diffusim.plots import shown
+from diffusim.store import Stored
+
+# Points of a picture, as many as eyes tell apart; of more a part is shown.
+MOST_POINTS = 6000
+# Chance leaves this band of standard deviations at one place in twenty.
+BAND = 2.0
+BINS = 80
+
+
+@style.applied()
+def positions(stored: Stored, _comparison: Comparison) -> Figure | None:
+    """Draw where a wave was found at the last frame, beside the law that Born's rule says.
+
+    Of the first run that is no count itself but had positions drawn; None where there is none. On
+    the left the points, on the right how many lie along each axis. Where solid cells stand like a
+    screen, only what was found behind them is counted.
+    """
+    run = next((r for r in shown.runs(stored) if r.counts is not None
+                and not r.facts.get("statistical", True)), None)  # fmt: skip
+    if run is None or run.counts is None or shown.channels(run):
+        return None
+    number = len(stored.times) - 1
+    counts, law = np.asarray(run.counts[number]), shown.field(run, number)
+    total = int(np.sum(counts))
+    moment = shown.moment(stored, number)
+    words = f"{run.label}: {total:.6g} positions drawn by Born's rule, {moment}"
+    if len(stored.shape) == 1:
+        figure = style.figure(6.0, 3.6, stored.title, subtitle=words)
+        _pattern(figure.subplots(), stored, counts, law, 0)
+        return figure
+    behind = _behind(stored)
+    figure = style.figure(10.0, 4.6, stored.title, subtitle=words)
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
+    _points(left, stored, counts, law)
+    part = counts.copy(), law.copy()
+    if behind is not None:
+        for values in part:
+            values[: behind + 1] = 0
+    _pattern(right, stored, *part, 1)
+    which = "found behind the screen" if behind is not None else "found"
+    right.set_title(f"{int(np.sum(part[0])):.6g} {which}")
+    left.set_title("each point one measurement" if total <= MOST_POINTS
+                   else f"{MOST_POINTS} of the points")  # fmt: skip
+    return figure
+
+
+def _behind(stored: Stored) -> int | None:
+    """The last column of a screen across the first axis, if solid cells stand like one."""
+    boxes = shown.scenario(stored).get("propagator", {}).get("obstacles") or {}
+    if boxes.get("kind") != "boxes":
+        return None
+    ends = [box.get("x", [0.0, 0.0])[1] for box in boxes["boxes"]]
+    if not ends or stored.faces is None or max(ends) >= stored.faces[0][-1]:
+        return None
+    return int(np.searchsorted(stored.faces[0], max(ends)) - 1)
+
+
+def _points(axes: Axes, stored: Stored, counts: Array, law: Array) -> None:
+    box = shown.box(stored)
+    image = box.picture(axes, np.sqrt(law), (0.0, float(np.sqrt(np.max(law)))), "Greys")
+    image.set_alpha(0.35)
+    drawn = np.repeat(np.argwhere(counts), counts[counts > 0], axis=0)
+    # A part of them at even distances, and places within cells that look like chance.
+    chosen = drawn[np.linspace(0, len(drawn) - 1, min(len(drawn), MOST_POINTS)).astype(int)]
+    within = np.random.default_rng(0).random(chosen.shape) if len(chosen) else chosen
+    places = []
+    for axis in (0, 1):
+        low, high = box.ends(axis)
+        spacing = (high - low) / stored.shape[axis]
+        places.append(low + (chosen[:, axis] + within[:, axis]) * spacing)
+    axes.plot(*places, linestyle="", marker=".", markersize=1.6, markeredgewidth=0.0,
+              color=style.colour(0))  # fmt: skip
+    axes.set_xlabel(f"{stored.axes[0]} ({box.unit})")
+    axes.set_ylabel(f"{stored.axes[1]} ({box.unit})")
+
+
+def _pattern(axes: Axes, stored: Stored, counts: Array, law: Array, axis: int) -> None:
+    """How many were found along an axis, against the law and the noise that chance alone brings."""
+    other = tuple(k for k in range(counts.ndim) if k != axis)
+    found, wanted = counts.sum(axis=other), law.sum(axis=other)
+    share = float(np.sum(counts)) / (float(np.sum(law)) or 1.0)
+    group = max(1, len(found) // BINS)
+    starts = np.arange(0, len(found), group)
+    found = np.add.reduceat(found, starts)
+    wanted = np.add.reduceat(wanted * share, starts)
+    box = shown.box(stored)
+    low, high = box.ends(axis)
+    ends = low + np.append(starts, counts.shape[axis]) * (high - low) / counts.shape[axis]
+    middle, half = 0.5 * (ends[1:] + ends[:-1]), BAND * np.sqrt(wanted)
+    axes.stairs(found, ends, fill=True, color=style.colour(0), alpha=0.45, label="found")
+    axes.fill_between(middle, np.maximum(wanted - half, 0.0), wanted + half, color="0.5", alpha=0.3,
+                      linewidth=0.0, label=f"law ± {BAND:g} standard deviations")  # fmt: skip
+    axes.plot(middle, wanted, color="black", linewidth=1.0, label="law")
+    axes.set(xlim=(low, high), ylim=(0.0, None))
+    axes.set_xlabel(f"{stored.axes[axis]} ({box.unit})")
+    axes.set_ylabel("number found")
+    axes.grid(visible=True)
+    axes.legend(loc="upper right", fontsize="small")
