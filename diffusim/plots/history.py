@@ -29,11 +29,15 @@ ROUNDING = 1e-16
 
 @style.applied()
 def history(stored: Stored, comparison: Comparison) -> Figure:
-    """Draw the change of the total, and the error beside the one that theory expects."""
+    """Draw the change of the total, and the error beside the one that theory expects.
+
+    Of waves the total is the norm, and the change of their energy is drawn too.
+    """
     runs = shown.runs(stored)
     compared = [run for run in runs if comparison[run.label].reference != run.label]
-    columns = 2 if compared else 1
-    figure = style.figure(5.2 * columns, 3.9, stored.title)
+    energies = [run for run in runs if "energy" in run.arrays]
+    columns = 1 + bool(compared) + bool(energies)
+    figure = style.figure((5.2 if columns < 3 else 4.4) * columns, 3.9, stored.title)
     grid = figure.subplots(1, columns, squeeze=False)[0]
     seconds, words = shown.time_axis(stored)
     times = stored.times / seconds
@@ -41,6 +45,8 @@ def history(stored: Stored, comparison: Comparison) -> Figure:
     kinds = {"observed": OBSERVED}
     if compared:
         kinds |= _errors(grid[1], times, stored, comparison, runs)
+    if energies:
+        _energies(grid[-1], times, runs)
     for axes in grid:
         axes.set_xlabel(words)
         axes.grid(visible=True)
@@ -78,6 +84,24 @@ def _masses(
         drift = np.abs(comparison[run.label].series.mass)
         largest = max(largest, float(np.max(drift)))
         _line(axes, place, times, drift, {"linewidth": 0.8})
+    _from_round_off(axes, largest)
+
+
+def _energies(axes: Axes, times: Array, runs: list[StoredRun]) -> None:
+    axes.set_title("Change of the energy")
+    axes.set_ylabel("relative to the start")
+    largest = ROUNDING
+    for place, run in enumerate(runs):
+        if "energy" in run.arrays:
+            energy = run.array("energy").reshape(len(times), -1).sum(axis=1)
+            drift = np.abs(energy - energy[0]) / (abs(energy[0]) or 1.0)
+            largest = max(largest, float(np.max(drift)))
+            _line(axes, place, times, drift, {"linewidth": 0.8})
+    _from_round_off(axes, largest)
+
+
+def _from_round_off(axes: Axes, largest: float) -> None:
+    """A scale of decades from the largest change down to round-off, and below it to zero."""
     axes.set_yscale("symlog", linthresh=ROUNDING, linscale=0.5)
     decades = range(round(math.log10(ROUNDING)), math.ceil(math.log10(largest)) + 1)
     axes.set_yticks([0.0, *(10.0**k for k in decades[:: 1 + len(decades) // 8])], minor=False)

@@ -38,7 +38,9 @@ def positions(stored: Stored, _comparison: Comparison) -> Figure | None:
     words = f"{run.label}: {total:.6g} positions drawn by Born's rule, {moment}"
     if len(stored.shape) == 1:
         figure = style.figure(6.0, 3.6, stored.title, subtitle=words)
-        _pattern(figure.subplots(), stored, counts, law, 0)
+        axes = figure.subplots()
+        _pattern(axes, stored, counts, law, 0)
+        style.legend(figure, axes.get_legend_handles_labels()[0])
         return figure
     behind = _behind(stored)
     figure = style.figure(10.0, 4.6, stored.title, subtitle=words)
@@ -53,6 +55,7 @@ def positions(stored: Stored, _comparison: Comparison) -> Figure | None:
     right.set_title(f"{int(np.sum(part[0])):.6g} {which}")
     left.set_title("each point one measurement" if total <= MOST_POINTS
                    else f"{MOST_POINTS} of the points")  # fmt: skip
+    style.legend(figure, right.get_legend_handles_labels()[0])
     return figure
 
 
@@ -107,4 +110,3 @@ def _pattern(axes: Axes, stored: Stored, counts: Array, law: Array, axis: int) -
     axes.set_xlabel(f"{stored.axes[axis]} ({box.unit})")
     axes.set_ylabel("number found")
     axes.grid(visible=True)
-    axes.legend(loc="upper right", fontsize="small")
