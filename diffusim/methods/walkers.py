@@ -2,9 +2,11 @@
 
 In an even medium between full walls a particle jumps exactly, however long the time: a Gaussian
 step of variance 2 D t per axis, folded at the planes round its cell (limit: cell-to-cell; at an
-event every particle is placed anew, uniformly within its cell, which is what that limit means). In
-every other medium it makes Poisson-many jumps of the transition matrix P = 1 + L / fastest, whose
-law is exp(t L) without any step (limit: lattice).
+event every particle is placed anew, uniformly within its cell, which is what that limit means).
+Between membranes that jump is made in parts so short that one plane at most is in reach, each of
+them exact. In every other medium a particle makes Poisson-many jumps of the transition matrix
+P = 1 + L / fastest, whose law is exp(t L) without any step (limit: lattice). There it may also
+leave, by a side or by decay, and what comes in is a stream of new particles.
 
 Random numbers are counters run through Philox4x32-10, keyed by seed, label and segment and counted
 by particle, so no division into chunks or threads changes a bit.
@@ -16,34 +18,60 @@ chains as an aid in the study of Markoff processes", Skand. Aktuarietidskr. 36 (
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from itertools import chain
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
-from pydantic import Field
-from scipy import special
+from pydantic import Field, PrivateAttr
 
 from diffusim.block import Array, Integer, Unsupported
 from diffusim.generator import Generator
 from diffusim.grid import Grid
+from diffusim.medium.doors import Doors, doors, late_tail, moves, poisson
+from diffusim.medium.doors import poisson_tail as poisson_tail
+from diffusim.medium.planes import Between, between
 from diffusim.methods import SLICE, Method, Plan
 from diffusim.segment import Segment
 from diffusim.sweep import plane
 
-# Seconds per particle, measured on one 3.7 GHz core: drawing its start, an exact jump, a lattice
-# jump.
-COST_DRAW, COST_JUMP, COST_HOP = 30e-9, 9e-9, 3e-9
+# Seconds per particle, measured on one 3.7 GHz core: drawing its start, an exact jump, a short one
+# between membranes, a lattice jump, and one in an open medium.
+COST_DRAW, COST_JUMP, COST_CROSS, COST_HOP, COST_LEAVE = 30e-9, 9e-9, 60e-9, 3e-9, 4.5e-9
 # Jumps in a segment: their distribution is a table, and a few particles a call.
 MOST_HOPS = 4e6
+# Views of the generator are kept from settling to planning in courses of so many epochs.
+EPOCHS_KEPT = 4
+
+Found = TypeVar("Found")
 
 
 class Cloud(NamedTuple):
-    """Particles: where they are, how many are in each cell, and what one is worth in the field."""
+    """Particles: where they are, how many are in each cell, and what one is worth.
+
+    The worth is in field units times volume; ``paths`` holds the places in m of those followed.
+    """
 
     place: Array
     counts: Array
     weight: Array
+    paths: Array
+
+
+class OpenCloud(NamedTuple):
+    """The same in an open medium, with the accounts.
+
+    Entries of ``place`` below zero are none; ``followed`` tells where in it the particles are whose
+    paths are kept, -1 once they have left.
+    """
+
+    place: Array
+    counts: Array
+    weight: Array
+    paths: Array
+    accounts: Array
+    followed: Array
 
 
 class Walkers(Method):
@@ -52,34 +80,42 @@ class Walkers(Method):
     Parameters
     ----------
     particles : int
-        How many; starts are drawn independently from the initial field.
+        How many there are at the start; in an open medium that starts empty, how many come in over
+        the whole course.
     limit : {"auto", "cell-to-cell", "lattice"}
         Exact jumps, lattice jumps, or exact ones wherever the medium allows them throughout.
+    draws : {"independent", "stratified", "sobol"}
+        How starts are drawn from the initial field: each by itself, one in each of as many equal
+        parts, or by scrambled points of Sobol's sequence, which exact jumps then follow as well.
+    paths : int
+        How many particles of the start are followed: their places are stored with every frame.
     threads, chunks : int
         Threads that share the particles, and parts they are divided into; neither changes a result.
     """
 
     needs = ("medium", "generator")
-    handles = frozenset({"walls", "uneven", "flow"})
+    handles = frozenset({"walls", "uneven", "flow", "open", "affine", "radial", "empty"})
     statistical = True
     positive = True
     fields = 5.0
 
     particles: Annotated[Integer, Field(ge=1, le=10**10)] = 10**6
     limit: Literal["auto", "cell-to-cell", "lattice"] = "auto"  # type: ignore[assignment, misc]
+    draws: Literal["independent", "stratified", "sobol"] = "independent"
+    paths: Annotated[Integer, Field(ge=0, le=1000)] = 0
     threads: Annotated[Integer, Field(ge=1, le=256)] = 1
     chunks: Annotated[Integer, Field(ge=1, le=10**6)] = 1
 
+    # What comes in over the whole course, in field units times volume.
+    _arriving: float = PrivateAttr(0.0)
+
     def settle(self, course: Sequence[Segment]) -> Self:
         """Choose exact jumps if every segment allows them, else lattice jumps throughout."""
-        if self.limit != "auto":
-            return self
-        try:
-            for segment in course:
-                segment.view("medium")
-        except Unsupported:
-            return self.model_copy(update={"limit": "lattice"})
-        return self.model_copy(update={"limit": "cell-to-cell"})
+        chosen = self.limit if self.limit != "auto" else _possible(course)
+        settled = self.model_copy(update={"limit": chosen})
+        if chosen == "lattice":
+            settled._arriving = _arriving(course)
+        return settled
 
     def least(self) -> Self:
         """The same with a handful of particles."""
@@ -89,112 +125,198 @@ class Walkers(Method):
         """Positions, two numbers or the number of a cell, and the counts."""
         return self.particles * (16 if self.limit == "cell-to-cell" else 4) + super().memory(grid)
 
-    def begin(self, u: Array, origin: Segment) -> Cloud:
-        """Draw every particle's cell from the initial field, and its place within the cell."""
-        from diffusim.loops import particles
-
-        key, total = origin.key, float(np.sum(u))
-        shape = plane(u).shape
-        cumulative = np.cumsum(u.ravel()) / total
-        # Cells that hold nothing at the end must not be drawn for a number just below one.
-        cumulative[np.flatnonzero(u.ravel())[-1] :] = 1.0
-        exact = self.limit == "cell-to-cell"
-        place = np.empty((2, self.particles) if exact else self.particles,
-                         dtype=float if exact else np.int32)  # fmt: skip
-
-        def draw(part: slice, counts: Array) -> None:
-            if exact:
-                particles.place(place[:, part], part.start, *key, cumulative, counts)
-            else:
-                particles.draw_cells(place[part], part.start, *key, cumulative, counts)
-
-        counts = self._share(draw, shape, COST_DRAW)
-        return Cloud(place, counts.reshape(u.shape), np.array(total / self.particles))
-
     def plan(self, segment: Segment) -> Plan:
-        """One exact jump, or the mean number of lattice jumps; refuses more than 10^13 of them."""
+        """One exact jump, or the mean number of lattice jumps; refuses more than 4e6 of them."""
         begin = self.particles * COST_DRAW if segment.index == 0 else 0.0
         if self.limit == "cell-to-cell":
-            segment.view("medium")
-            return Plan(1, None, begin + self.particles * COST_JUMP)
+            found = _between(segment)
+            parts = found.parts(segment.grid, segment.duration)
+            each = parts * COST_CROSS if found.permeability else COST_JUMP
+            return Plan(parts, None, begin + self.particles * each)
         generator: Generator = segment.view("generator")
-        jumps = generator.fastest * segment.duration
-        if jumps > MOST_HOPS:
+        cost = COST_HOP if generator.closed else COST_LEAVE
+        if not generator.closed:
+            _doors(segment)
+        hops = generator.fastest * segment.duration
+        if hops > MOST_HOPS:
             raise Unsupported(
-                f"walkers would make {jumps:.2g} lattice jumps each between two frames, more than "
+                f"walkers would make {hops:.2g} lattice jumps each between two frames, more than "
                 f"{MOST_HOPS:.2g}; take more frames or fewer cells"
             )
-        return Plan(math.ceil(jumps), None, begin + self.particles * jumps * COST_HOP)
+        return Plan(math.ceil(hops), None, begin + self.particles * hops * cost)
 
-    def advance(self, cloud: Cloud, segment: Segment) -> Cloud:
+    def begin(self, u: Array, origin: Segment) -> Cloud | OpenCloud:
+        """Draw every particle's cell from the initial field, and its place within the cell."""
+        grid = origin.grid
+        content = u * grid.volume if grid.radial else u
+        total = float(np.sum(content))
+        number = self.particles if total > 0.0 else 0
+        place, counts = self._drawn(content, number, origin.key)
+        worth = total if grid.radial else total * float(grid.volume)
+        weight = np.array((worth if number else self._arriving) / self.particles)
+        counts = counts.reshape(u.shape)
+        followed = np.full(self.paths, -1)
+        followed[:number] = np.arange(min(number, self.paths))
+        paths = self._places(place, followed, grid)
+        if accounts := origin.propagator.accounts(grid):
+            return OpenCloud(place, counts, weight, paths, np.zeros(len(accounts)), followed)
+        return Cloud(place, counts, weight, paths)
+
+    def _drawn(self, content: Array, number: int, key: tuple[int, int]) -> tuple[Array, Array]:
+        """Places of particles in proportion to the content of the cells, and the counts."""
+        from diffusim.loops import particles, sobol, strata
+
+        exact = self.limit == "cell-to-cell"
+        place = np.empty((2, number) if exact else number, dtype=float if exact else np.int32)
+        shape = plane(content).shape
+        if number == 0:
+            return place, np.zeros(shape, dtype=np.int64)
+        cumulative = np.cumsum(content.ravel()) / float(np.sum(content))
+        # Cells that hold nothing at the end must not be drawn for a number just below one.
+        cumulative[np.flatnonzero(content.ravel())[-1] :] = 1.0
+        loops: Any = {"independent": particles, "stratified": strata, "sobol": sobol}[self.draws]
+        loop = loops.place if exact else loops.draw_cells
+        total = (number,) if self.draws == "stratified" else ()
+
+        def draw(part: slice, counts: Array) -> None:
+            loop(place[..., part], part.start, *key, cumulative, counts, *total)
+
+        return place, self._share(draw, number, shape, COST_DRAW)
+
+    def advance(self, cloud: Any, segment: Segment) -> Any:
         """Let every particle jump."""
+        if isinstance(cloud, OpenCloud):
+            return self._exchange(cloud, segment)
         carry = self._jump if self.limit == "cell-to-cell" else self._hop
-        return carry(cloud, segment)
-
-    def _jump(self, cloud: Cloud, segment: Segment) -> Cloud:
-        from diffusim.loops import particles
-
-        medium, grid = segment.view("medium"), segment.grid
-        sigma = [math.sqrt(2.0 * d * segment.duration) / h
-                 for d, h in zip(medium.diffusivity, grid.spacing, strict=True)]  # fmt: skip
-        bounds = [_bounds(closed) for closed in medium.closed]
-        wraps = [not closed[0] for closed in medium.closed]
-        if len(grid.shape) == 1:
-            sigma, wraps = [0.0, *sigma], [False, *wraps]
-            bounds = [(np.zeros(1), np.ones(1)), *bounds]
         place = cloud.place.copy()
+        counts = carry(place, plane(cloud.counts).shape, segment)
+        if counts is None:
+            return cloud
+        paths = self._places(place, np.arange(min(self.paths, place.shape[-1])), segment.grid)
+        return Cloud(place, counts.reshape(cloud.counts.shape), cloud.weight, paths)
+
+    def _jump(self, place: Array, shape: tuple[int, ...], segment: Segment) -> Array:
+        """Jump exactly: at once, or in parts where membranes stand."""
+        from diffusim.loops import membranes, particles, sobol
+
+        found, mixed = _between(segment), segment.index > 0
+        where = segment.grid, segment.duration
+        crossing = (*segment.key, *found.crossing(*where)) if found.permeability else None
+        free = (*segment.key, *found.free(*where))
+        cost = crossing[2] * COST_CROSS if crossing else COST_JUMP
 
         def jump(part: slice, counts: Array) -> None:
-            here = place[:, part]
+            here, first = place[:, part], part.start
             if segment.opens_epoch:
-                particles.scatter_within(here, part.start, *segment.key, 1)
-            particles.jump(
-                here, part.start, *segment.key, sigma[0], sigma[1], *bounds[0], *bounds[1],
-                wraps[0], wraps[1], counts,
-            )  # fmt: skip
+                particles.scatter_within(here, first, *segment.key, 1)
+            if crossing:
+                membranes.cross(here, first, *crossing, counts)
+            elif self.draws == "sobol":
+                sobol.jump(here, first, *free, counts, mixed)
+            else:
+                particles.jump(here, first, *free, counts)
 
-        counts = self._share(jump, plane(cloud.counts).shape, 2 * COST_JUMP, segment.pulse)
-        return Cloud(place, counts.reshape(grid.shape), cloud.weight)
+        return self._share(jump, place.shape[1], shape, 2 * cost, segment.pulse)
 
-    def _hop(self, cloud: Cloud, segment: Segment) -> Cloud:
+    def _hop(self, place: Array, shape: tuple[int, ...], segment: Segment) -> Array | None:
         from diffusim.loops import particles
 
         generator: Generator = segment.view("generator")
-        jumps = generator.fastest * segment.duration
-        if jumps == 0.0:
-            return cloud
-        if ("thresholds",) not in segment.views:
-            segment.views["thresholds",] = _thresholds(generator)
-        thresholds = segment.views["thresholds",]
-        tail = poisson_tail(jumps)
-        shape = plane(cloud.counts).shape
-        place = cloud.place.copy()
+        hops = generator.fastest * segment.duration
+        if hops == 0.0:
+            return None
+        if ("moves",) not in segment.views:
+            segment.views["moves",] = moves(generator)
+        thresholds, tail = segment.views["moves",], poisson_tail(hops)
 
         def hop(part: slice, counts: Array) -> None:
             particles.hop(place[part], part.start, *segment.key, tail, thresholds,
                           *generator.plane_wrap, counts)  # fmt: skip
 
-        counts = self._share(hop, shape, COST_HOP * (jumps + 10), segment.pulse)
-        return Cloud(place, counts.reshape(segment.grid.shape), cloud.weight)
+        return self._share(hop, place.size, shape, COST_HOP * (hops + 10), segment.pulse)
 
-    def observe(self, state: Any, _grid: Grid) -> Array:
+    def _exchange(self, cloud: OpenCloud, segment: Segment) -> OpenCloud:
+        """Let particles hop and leave; those that come in are numbered after them."""
+        from diffusim.loops import exchange
+
+        ways = _doors(segment)
+        place = cloud.place[cloud.place >= 0]
+        weight, hops = float(cloud.weight), ways.fastest * segment.duration
+        coming = _coming(ways.births * segment.duration / weight, segment) if weight else 0
+        generator: Generator = segment.view("generator")
+        tail, late = poisson_tail(hops), late_tail(hops)
+        shape, accounts = plane(cloud.counts).shape, cloud.accounts.size
+
+        def carry(here: Array, first: int, tail: Array) -> tuple[Array, Array]:
+            counts, left = np.zeros(shape, np.int64), np.zeros(accounts, np.int64)
+            exchange.hop_or_leave(here, first, *segment.key, tail, ways.thresholds,
+                                  *generator.plane_wrap, counts, left)  # fmt: skip
+            return counts, -left
+
+        def old(part: slice) -> tuple[Array, Array, Array]:
+            return (*carry(place[part], part.start, tail), place[:0])
+
+        def new(part: slice) -> tuple[Array, Array, Array]:
+            here, first = np.empty(part.stop - part.start, np.int32), place.size + part.start
+            entered = np.zeros(ways.cells.size, np.int64)
+            exchange.enter(here, first, *segment.key, ways.entries, ways.cells, entered)
+            counts, came = carry(here, first, late)
+            np.add.at(came, ways.accounts, entered)
+            return counts, came, here[here >= 0]
+
+        cost, share = COST_LEAVE * (hops + 10), place.size / ((place.size + coming) or 1)
+        counts, came = np.zeros(shape, np.int64), np.zeros(accounts, np.int64)
+        stayed = []
+        for here, there, survivors in chain(
+            self._each(old, place.size, cost, lambda done: segment.pulse(share * done)),
+            self._each(new, coming, cost, lambda done: segment.pulse(share + (1 - share) * done)),
+        ):
+            counts += here
+            came += there
+            stayed.append(survivors)
+        stays = place >= 0
+        followed = _still(cloud.followed, stays)
+        place = np.concatenate([place[stays], *stayed])
+        return OpenCloud(
+            place, counts.reshape(cloud.counts.shape), cloud.weight,
+            self._places(place, followed, segment.grid), cloud.accounts + weight * came, followed,
+        )  # fmt: skip
+
+    def observe(self, state: Any, grid: Grid) -> Array:
         """Counts times what one particle is worth."""
-        return np.asarray(state.counts * state.weight)
+        return np.asarray(state.counts * (state.weight / grid.volume))
 
     def extras(self, state: Any) -> dict[str, Array]:
-        """How many particles are in each cell."""
-        return {"counts": state.counts}
+        """How many particles are in each cell, accounts, and the paths of some."""
+        found = {"counts": state.counts}
+        if isinstance(state, OpenCloud):
+            found |= {"accounts": state.accounts, "weight": state.weight}
+        return {**found, "paths": state.paths} if self.paths else found
+
+    def through(self, state: Any) -> Array | None:
+        """The accounts, in an open medium."""
+        return state.accounts if isinstance(state, OpenCloud) else None
+
+    def _places(self, place: Array, followed: Array, grid: Grid) -> Array:
+        """Places in m of the particles that are followed; of those that have left, none."""
+        found = np.full((self.paths, len(grid.shape)), np.nan)
+        there = np.flatnonzero(followed >= 0)
+        own = place[..., followed[there]]
+        cells = np.unravel_index(own, grid.shape) if own.ndim == 1 else own[-len(grid.shape) :]
+        for axis, along in enumerate(cells):
+            middle = 0.5 if own.ndim == 1 else 0.0
+            found[there, axis] = grid.origin(axis) + grid.spacing[axis] * (along + middle)
+        return found
 
     def _share(
         self,
         work: Callable[[slice, Array], None],
+        number: int,
         shape: tuple[int, ...],
         cost: float,
         pulse: Callable[[float], None] = lambda _fraction: None,
     ) -> Array:
         """Do the work on parts of the particles, in threads, and add up the counts."""
-        size = min(-(-self.particles // self.chunks), max(64, int(SLICE / cost)))
-        parts = [slice(a, min(a + size, self.particles)) for a in range(0, self.particles, size)]
 
         def one(part: slice) -> Array:
             counts = np.zeros(shape, dtype=np.int64)
@@ -202,37 +324,76 @@ class Walkers(Method):
             return counts
 
         total = np.zeros(shape, dtype=np.int64)
-        if self.threads == 1:
-            for number, part in enumerate(parts):
-                total += one(part)
-                pulse((number + 1) / len(parts))
-            return total
-        with ThreadPoolExecutor(self.threads) as pool:
-            for number, counts in enumerate(pool.map(one, parts)):
-                total += counts
-                pulse((number + 1) / len(parts))
+        for counts in self._each(one, number, cost, pulse):
+            total += counts
         return total
 
+    def _each(
+        self,
+        work: Callable[[slice], Found],
+        number: int,
+        cost: float,
+        pulse: Callable[[float], None],
+    ) -> Iterator[Found]:
+        """Yield what the work finds in each part of the particles, in order."""
+        size = max(1, min(-(-number // self.chunks), max(64, int(SLICE / cost))))
+        parts = [slice(a, min(a + size, number)) for a in range(0, number, size)]
+        with ThreadPoolExecutor(self.threads) as pool:
+            found = map(work, parts) if self.threads == 1 else pool.map(work, parts)
+            for done, result in enumerate(found, 1):
+                yield result
+                pulse(done / len(parts))
 
-def _bounds(closed: Array) -> tuple[Array, Array]:
-    """Planes below and above each cell, in cells; on a ring without planes they are not used."""
-    planes = np.flatnonzero(closed) if closed[0] else np.array([0, closed.size - 1])
-    cells = np.arange(closed.size - 1)
-    above = np.searchsorted(planes, cells, side="right")
-    return planes[above - 1].astype(float), planes[above].astype(float)
+
+def _possible(course: Sequence[Segment]) -> Literal["cell-to-cell", "lattice"]:
+    """Exact jumps where nothing leaves or comes in and every segment allows them."""
+    try:
+        for segment in course:
+            segment.view("medium")
+            if segment.propagator.accounts(segment.grid):
+                return "lattice"
+    except Unsupported:
+        return "lattice"
+    return "cell-to-cell"
 
 
-def _thresholds(generator: Generator) -> Array:
-    """Cumulative chances of the four moves from each cell, times 2^32."""
-    moves = generator.moves()
-    moves = [np.zeros(generator.shape)] * (4 - len(moves)) + moves
-    chances = np.cumsum(np.stack([m.ravel() / generator.fastest for m in moves], axis=1), axis=1)
-    return np.minimum(np.rint(chances * 2.0**32), 2.0**32).astype(np.uint64)
+def _arriving(course: Sequence[Segment]) -> float:
+    """What comes in over a course, in field units times volume."""
+    total, last = 0.0, course[-1].epoch if course else 0
+    for number, segment in enumerate(course):
+        if segment.propagator.accounts(segment.grid):
+            total += _doors(segment).births * segment.duration
+        ends = number + 1 == len(course) or course[number + 1].since != segment.since
+        if ends and last > EPOCHS_KEPT:
+            segment.views.clear()
+    return total
 
 
-def poisson_tail(mean: float) -> Array:
-    """Cumulative Poisson distribution up to where less than 1e-16 is left; it ends in one."""
-    last = math.ceil(mean + 9.0 * math.sqrt(mean) + 30.0)
-    tail = special.pdtr(np.arange(last + 1), mean)
-    tail[-1] = 1.0
-    return np.asarray(tail)
+def _doors(segment: Segment) -> Doors:
+    """The doors of an open medium, made once in an epoch."""
+    if ("doors",) not in segment.views:
+        segment.views["doors",] = doors(segment.view("generator"))
+    return segment.views["doors",]  # type: ignore[no-any-return]
+
+
+def _coming(mean: float, segment: Segment) -> int:
+    """How many particles come in: a Poisson number of the segment's own."""
+    from diffusim.loops import exchange, random
+
+    drawn = np.empty((2, 1))
+    random.uniforms(drawn, 0, *segment.key, 0, int(exchange.NUMBER))
+    return poisson(mean, float(drawn[0, 0]))
+
+
+def _still(followed: Array, stays: Array) -> Array:
+    """Where those that are followed are among those that stay, -1 if they do not."""
+    after = np.append(np.where(stays, np.cumsum(stays) - 1, -1), -1)
+    return np.asarray(after[followed])
+
+
+def _between(segment: Segment) -> Between:
+    """What exact jumps meet, made once in an epoch."""
+    if ("between",) not in segment.views:
+        amid = 0.5 * (segment.start + segment.stop)
+        segment.views["between",] = between(segment.propagator, segment.grid, amid)
+    return segment.views["between",]  # type: ignore[no-any-return]

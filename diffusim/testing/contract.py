@@ -23,12 +23,13 @@ from diffusim.testing.oracle import (
     finer_truth,
     ledger_truth,
     steady_state,
+    stretches,
     volumes,
 )
 from diffusim.testing.problems import Problem
 from diffusim.testing.trial import Scheme, Split, Trial, by_scheme, turned
 
-EXACT, KEPT, ALPHA = 1e-11, 1e-12, 1e-6
+EXACT, KEPT, ALPHA, DEVIATIONS = 1e-11, 1e-12, 1e-6, 6.0
 PARTICLES = 100_000
 # How closely the grids up to 15 times finer tell a truth other than the lattice's.
 EXTRAPOLATED = {"continuum": 1e-8, "cell-to-cell": 2e-5}
@@ -55,7 +56,7 @@ def contract(
     - agrees with the oracle of its own limit, fields and accounts: to 1e-11 of the largest value;
       or, where it states an order, its ``accuracy``, with errors that fall as that power of its
       option ``dt``; or, where it is ``statistical``, with counts whose chi-square is not beyond one
-      in a million;
+      in a million, and accounts within six standard deviations;
     - leaves a steady state where it is, to 1e-12, unless its scheme says otherwise;
     - never changes the state it is given, and gives the same bits again when asked again, and when
       its state has been stored and loaded half-way;
@@ -226,7 +227,7 @@ def _truth(trial: Trial, limit: str, u: Array, frames: list[Frame]) -> None:
     else:
         truth = ledger_truth(problem, u)
     if method.statistical:
-        _lawful(trial, frames, [told.field for told in truth])
+        _lawful(trial, frames, truth)
         return
     if trial.scheme is not None:
         wanted = by_scheme(trial, trial.scheme, u)
@@ -258,21 +259,64 @@ def _approached(trial: Trial, levels: Sequence[Array], found: Array) -> None:
         raise trial.fail(f"finer grids approach it with order {slope:.3f}, not 2: another limit")
 
 
-def _lawful(trial: Trial, frames: list[Frame], laws: list[Array]) -> None:
-    for frame, law in zip(frames, laws, strict=True):
+def _lawful(trial: Trial, frames: list[Frame], truth: list[Truth]) -> None:
+    """Counts follow the law by chi-square, accounts theirs within six standard deviations."""
+    problem = trial.problem
+    for frame, told in zip(frames, truth, strict=True):
         if frame.counts is None:
             raise trial.fail("is statistical, yet counts nothing")
-        total = int(np.sum(frame.counts))
-        p = counts_p_value(frame.counts, law)
+        worth = _worth(trial, frame)
+        p = counts_p_value(frame.counts, told.field * volumes(problem), worth)
         if not p > ALPHA:
             raise trial.fail(
-                f"{total} counts at {frame.time:g} s do not follow the law: p = {p:.2g}"
+                f"{int(np.sum(frame.counts))} counts at {frame.time:g} s do not follow the law: "
+                f"p = {p:.2g}"
             )
+        if worth is None:
+            continue
+        found, gross = _accounts(trial, frame), _gross(problem, frame.time, told)
+        allowed = DEVIATIONS * np.sqrt(gross * worth) + KEPT * float(np.sum(gross))
+        for name, came, wanted, most in zip(problem.accounts, found, told.accounts, allowed,
+                                            strict=True):  # fmt: skip
+            if not abs(came - wanted) <= most:
+                raise trial.fail(f"the account {name} at {frame.time:g} s is {came:.6g}, its law "
+                                 f"{wanted:.6g}, chance at most {most:.2g} of it")  # fmt: skip
 
 
-def counts_p_value(counts: Array, law: Array) -> float:
-    """Return the p-value of Pearson's chi-square, cells that expect under five taken together."""
-    expected = np.ravel(law) * (np.sum(counts) / np.sum(law))
+def _worth(trial: Trial, frame: Frame) -> float | None:
+    """What a particle is worth where their number varies, None in a closed medium."""
+    if not trial.problem.accounts:
+        return None
+    worth = frame.extras.get("weight")
+    if worth is None or worth.shape != () or not worth > 0.0:
+        raise trial.fail(f"the medium is open, and a particle is worth {worth}")
+    return float(worth)
+
+
+def _gross(problem: Problem, time: float, told: Truth) -> Array:
+    """What went through each account either way; particles that come and go are independent.
+
+    What comes in does not depend on what is inside, so it is known, and what left is the rest. The
+    number of either is no more varied than Poisson's, and more in means more out.
+    """
+    came = np.zeros(told.accounts.size)
+    for (start, stop), dense in zip(stretches(problem), equations(problem), strict=True):
+        came += dense.gains * (min(stop, time) - min(start, time))
+    return np.asarray(np.clip(2.0 * came - told.accounts, 0.0, None))
+
+
+def counts_p_value(counts: Array, law: Array, worth: float | None = None) -> float:
+    """Return the p-value of Pearson's chi-square, cells that expect under five taken together.
+
+    Parameters
+    ----------
+    counts, law : array
+        Of the same shape; the law is the content of the cells.
+    worth : float, optional
+        The content that a particle stands for, where their number varies by chance as well.
+    """
+    share = float(np.sum(counts)) / float(np.sum(law)) if worth is None else 1.0 / worth
+    expected = np.ravel(law) * share
     # What extrapolation leaves in a cell that nothing can reach is no chance to be there.
     expected[expected < 1e-6] = 0.0
     if np.any(np.ravel(counts)[expected == 0.0]):
@@ -282,11 +326,8 @@ def counts_p_value(counts: Array, law: Array) -> float:
     seen = np.array([*np.ravel(counts)[~few], np.sum(np.ravel(counts)[few])], dtype=float)
     wanted, seen = wanted[wanted > 0.0], seen[wanted > 0.0]
     statistic = float(np.sum((seen - wanted) ** 2 / wanted))
-    return (
-        float(special.gammaincc(0.5 * (wanted.size - 1), 0.5 * statistic))
-        if wanted.size > 1
-        else 1.0
-    )
+    freedom = wanted.size - (worth is None)
+    return float(special.gammaincc(0.5 * freedom, 0.5 * statistic)) if freedom > 0 else 1.0
 
 
 def _converges(trial: Trial, order: int, u: Array) -> None:
