@@ -15,12 +15,12 @@ import time as clock
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
 from diffusim.interrupts import Interrupted, Signals
-from diffusim.terminal import Progress, print_table
+from diffusim.terminal import Progress, print_convergence, print_table
 
 if TYPE_CHECKING:
     from diffusim.conduct import Outcome
@@ -203,14 +203,19 @@ def check(scenario: Path, overrides: Sequence[str]) -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
-def show(file: Path) -> None:
-    """Draw the figures of a stored run."""
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path),
+              help="Of several runs: their picture; outputs/spread.png")  # fmt: skip
+def show(files: Sequence[Path], out: Path | None) -> None:
+    """Draw the figures of a stored run; of several, how they spread, in one picture."""
     with _in_sentences():
         from diffusim import plots
 
-        for path in plots.draw(file):
-            click.echo(path)
+        if len(files) == 1:
+            for path in plots.draw(files[0]):
+                click.echo(path)
+            return
+        click.echo(plots.draw_together(files, out or Path("outputs", "spread.png")))
 
 
 @main.command()
@@ -256,6 +261,57 @@ def explain(
 
             path = out or Path("outputs", "explain", f"{subject.name}.png")
             click.echo(draw_kernel(subject, path, image), err=True)
+
+
+@main.command()
+@_scenario
+@_set
+@click.option("--refine", required=True, type=click.Choice(["particles", "dt", "grid"]),
+              help="What to refine: the number of particles, the steps, or the cells.")  # fmt: skip
+@click.option("--method", "only", multiple=True, metavar="LABEL",
+              help="Refine this method only; may be repeated.")  # fmt: skip
+@click.option("--from", "low", metavar="LEAST",
+              help="Fewest particles, shortest step (in s or as '1 min'), or fewest cells along "
+              "the longest axis.")  # fmt: skip
+@click.option("--to", "high", metavar="MOST", help="Most particles, longest step, most cells.")
+@click.option(
+    "--repeats",
+    type=int,
+    help="Seeds for each number of particles; 4, or fewer where it takes long.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path),
+    help="The picture, all points beside it as .csv; outputs/NAME/converge-WHAT.png",
+)  # fmt: skip
+@click.option("--no-figure", is_flag=True, help="Draw no picture; the points are still written.")
+@click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table",
+              show_default=True)  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def converge(
+    scenario: Path,
+    refine: Literal["particles", "dt", "grid"],
+    out: Path | None,
+    no_figure: bool,
+    style: str,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Show with what power methods approach the exact result as they are refined."""
+    with _in_sentences():
+        from diffusim import convergence
+
+        path = out or Path("outputs", scenario.stem, f"converge-{refine}.png")
+        convergence.must_be_free(path)
+        with Progress(quiet) as reporter:
+            found = convergence.converge(scenario, refine, stage=reporter.stage, **options)
+        print_convergence(found, style)
+        click.echo(convergence.write_table(found, path), err=True)
+        if not no_figure:
+            from diffusim.plots.convergence import draw_convergence
+
+            click.echo(draw_convergence(found, path), err=True)
+        if not found.sound:
+            sys.exit(OUT_OF_TOLERANCE)
 
 
 @main.command()

@@ -48,7 +48,7 @@ def expected_noise(
         total = float(np.sum(amounts))
         squares += float(np.sum(law * amounts))
         if one is None:
-            noise += total / particles * float(np.sum(law - law * amounts / (total or 1.0)))
+            noise += total / (particles or 1) * float(np.sum(law - law * amounts / (total or 1.0)))
         else:
             noise += one * float(np.sum(law))
     return math.sqrt(max(0.0, noise) / squares) if squares else math.inf
@@ -84,7 +84,10 @@ def worths(worth: Array | None, channels: int) -> list[float | None]:
 def expected(counts: Array, law: Array, worth: float | None = None) -> Array:
     """Return how many particles the law expects in each cell, of as many or as many it is worth."""
     content = np.clip(law, 0.0, None)
-    share = float(np.sum(counts)) / (float(np.sum(content)) or 1.0) if worth is None else 1 / worth
+    if worth is None:
+        share = float(np.sum(counts)) / (float(np.sum(content)) or 1.0)
+    else:
+        share = 1.0 / worth if worth else 0.0
     return np.asarray(content * share)
 
 

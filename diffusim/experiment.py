@@ -184,13 +184,13 @@ def _plan(
         roles |= {name: "reference"} if exact else {}
     limits = {c.method.limit for c in courses if c.name == name}
     for limit in sorted({c.method.limit for c in courses} - limits):
-        if name is not None and (added := _reference_of(limit, courses, name, course)) is not None:
+        if name is not None and (added := reference_of(limit, courses, name, course)) is not None:
             courses.append(added)
             roles[added.name] = "reference"
     return courses, roles, name
 
 
-def _reference_of(
+def reference_of(
     limit: str, courses: list[Course], name: str, course: Callable[[Method], Course]
 ) -> Course | None:
     """An exact method that gives this limit: the reference's own kind first, then any other."""

@@ -169,10 +169,26 @@ def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -
             f"{method.word} needs a {' or a '.join(method.needs)}; "
             f"{propagator.word} offers {', '.join(views)}"
         )
+    if method.statistical and propagator.waves:
+        return f"{method.word} counts what is there, and a {propagator.word} carries amplitudes"
     for trait, key in traits.items():
-        if trait not in method.handles:
-            able = [w for w, m in Method.everyone() if not isinstance(m, Unsupported)
-                    and set(traits) <= m.handles and set(m.needs) & set(views)]  # fmt: skip
+        if trait not in _handled(method, traits):
+            able = [
+                word
+                for word, kind in Method.everyone()
+                if not isinstance(kind, Unsupported)
+                and set(traits) <= _handled(kind, traits)
+                and set(kind.needs) & set(views)
+            ]
             verb = f"start from {key}" if trait in ANY_START else f"carry {trait} ({key})"
             return f"{method.word} cannot {verb}. These can: {', '.join(able) or 'none here'}"
     return None
+
+
+def _handled(method: Method | type[Method], traits: Mapping[str, str]) -> frozenset[str]:
+    """Traits that a method handles, where there are these ones.
+
+    Particles can be made of an empty start only if something comes in.
+    """
+    nothing = method.statistical and "affine" not in traits
+    return method.handles - {"empty"} if nothing else method.handles

@@ -209,7 +209,9 @@ class Course:
             for mine, frame in zip(own, halved.frames(u), strict=True):
                 yield Prediction(power / (power - 1.0) * (mine - frame.field))
             return
-        if type(self.method).predict is Method.predict:
+        # Leading terms are formed on frames, which tell of a wave its square only.
+        untold = self.propagator.waves and self.method.order is not None
+        if untold or type(self.method).predict is Method.predict:
             yield from [None] * len(self.times)
             return
         if self.channels:

@@ -34,6 +34,8 @@ from diffusim.reading import Document, Path_, ScenarioError
 from diffusim.segment import random_key
 
 MOST_FRAMES = 10**6
+# What is stored beside the field.
+BESIDE = ("counts", "accounts", "weight", "paths", "deviation", "energy", "psi")
 # Beyond it and its inverse, squares and their sums leave the range of numbers.
 SMALLEST = 1e-100
 
@@ -46,7 +48,7 @@ class Substance(Block):
 
     @model_validator(mode="after")
     def _no_axis(self) -> Self:
-        if self.name in (*EVERY_AXIS, "time", "channel", "counts", "accounts"):
+        if self.name in (*EVERY_AXIS, *BESIDE, "time", "channel"):
             raise ValueError(
                 f"'{self.name}' means something else in the result; choose another name"
             )

@@ -85,10 +85,11 @@ def applied() -> Iterator[None]:
 
 
 @applied()
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG; the same figure gives the same bytes."""
+def png(figure: Figure, title: str | None = None) -> bytes:
+    """Return a figure as PNG, perhaps with a title written into it; the same bytes every time."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", facecolor="white")
+    metadata = {"Title": title} if title else None
+    figure.savefig(stream, format="png", facecolor="white", metadata=metadata)
     return stream.getvalue()
 
 

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from diffusim.comparison import Comparison
+    from diffusim.convergence import Convergence
 
 _COLUMNS: dict[str, Callable[[Any], str]] = {
     "label": str, "limit": str, "reference": str, "l1": "{:.3g}".format, "l2": "{:.3g}".format,
@@ -74,6 +75,53 @@ def _show_table(comparison: Comparison, rows: list[list[str]]) -> None:
             f"  limit {cell['limit']}, l1 {cell['l1']}, linf {cell['linf']}, "
             f"values from {cell['minimum']} to {cell['maximum']}"
         )
+
+
+_REFINED = {"particles": "particles", "dt": "longest step", "grid": "cells"}
+
+
+def print_convergence(found: Convergence, style: str) -> None:
+    """Print a study: of a table a row for each resolution, the verdicts below; else every point."""
+    if style == "json":
+        click.echo(json.dumps(found.as_dict(), indent=1))
+        return
+    if style == "csv":
+        from diffusim.convergence import as_csv
+
+        click.echo(as_csv(found), nl=False)
+        return
+    short = "{:.4g}".format
+    heads = ["label", _REFINED[found.refine], "error", "expected", "ratio", "p"]
+    rows = [
+        [series.label, group.resolution, short(group.error),
+         *("" if value is None else short(value)
+           for value in (group.expected, group.ratio, group.p))]
+        for series in found.series for group in series.groups
+    ]  # fmt: skip
+    shown = [k for k in range(len(heads)) if k < 3 or any(row[k] for row in rows)]
+    table = [[cells[k] for k in shown] for cells in [heads, *rows]]
+    if on_terminal(sys.stdout):
+        _show_columns(found.title, table)
+    else:
+        click.echo("\n".join("\t".join(cells) for cells in table))
+    for series in found.series:
+        click.echo(series.verdict)
+
+
+def _show_columns(title: str, table: list[list[str]]) -> None:
+    """Show a table on a terminal, words to the left and numbers to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, name in enumerate(table[0]):
+        shown.add_column(name, no_wrap=number > 0, justify="right" if number else "left")
+    for cells in table[1:]:
+        shown.add_row(*cells)
+    console = Console(markup=False, highlight=False)
+    console.print(title, style="bold")
+    console.print(shown)
 
 
 def on_terminal(stream: Any) -> bool:

@@ -241,7 +241,7 @@ def test_the_band_of_a_profile_holds_the_noise_of_the_mean_over_channels(
     band = figure.axes[0].collections[0].get_paths()[0].vertices
     half = 0.5 * (band[:, 1].max() - band[:, 1].min())
     assert half > 0.0
-    middle = [axes for axes in figure.axes if "particles" in axes.get_ylabel()]
+    middle = [axes for axes in figure.axes if "chance" in axes.get_ylabel()]
     noise = middle[0].lines[0].get_ydata()
     wide = middle[0].collections[0].get_paths()[0].vertices[:, 1].max()
     # Of twelve places one or two lie outside two standard deviations.

@@ -151,7 +151,10 @@ def test_an_empty_start_counts_what_comes_in_over_the_course() -> None:
 
 
 def test_where_nothing_is_and_nothing_comes_nothing_ever_is() -> None:
-    plan = runs.plan(Collapse(), WALLED, BOX, SECONDS, traits={"empty": "zero"})
+    """A scenario refuses that; who plans without asking for traits gets nothing of nothing."""
+    with pytest.raises(Unsupported, match="collapse cannot start from zero"):
+        runs.plan(Collapse(), WALLED, BOX, SECONDS, traits={"empty": "zero"})
+    plan = runs.plan(Collapse(), WALLED, BOX, SECONDS)
     assert all(not np.any(frame.field) for frame in plan.frames(np.zeros((8, 6))))
 
 

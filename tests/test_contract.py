@@ -10,10 +10,12 @@ import pytest
 
 from diffusim.block import Array, Unsupported
 from diffusim.grid import Grid
+from diffusim.medium.potential import HBAR
 from diffusim.methods import Method, offered
 from diffusim.methods.adi import Adi
 from diffusim.methods.auto import Auto
 from diffusim.methods.chebyshev import Chebyshev
+from diffusim.methods.circuit import Circuit
 from diffusim.methods.fourier import Fourier
 from diffusim.methods.ftcs import Ftcs
 from diffusim.methods.gaussian import Gaussian
@@ -22,6 +24,7 @@ from diffusim.methods.poisson import Poisson
 from diffusim.methods.rkl2 import Rkl2
 from diffusim.methods.stencil import Stencil
 from diffusim.methods.walkers import Walkers
+from diffusim.methods.wave import Wave
 from diffusim.propagators import Propagator
 from diffusim.propagators.diffusion import Diffusion
 from diffusim.runs import plan, traits_of
@@ -190,6 +193,8 @@ def test_flips_and_transposes_are_exact_to_the_last_bit(
 
 # --- all pairs, by value --------------------------------------------------------------------------
 
+# A wave of this mass turns as salt of 1.5e-9 m^2/s diffuses.
+MASS = HBAR / 3e-9
 SAMPLES: dict[str, list[dict[str, Any]]] = {
     "diffusion": [
         {"diffusivity": 1.5e-9},
@@ -197,6 +202,12 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"diffusivity": {"kind": "layers", "axis": "x", "at": [3e-3], "values": [2e-9, 3e-10]}},
         {"diffusivity": 1.5e-9, "walls": [{"axis": "x", "at": 3e-3, "opens": 100.0}]},
         {"diffusivity": 1.5e-9, "walls": [{"axis": "y", "at": 2e-3, "span": [1e-3, 4e-3]}]},
+    ],
+    "schroedinger": [
+        {"mass": MASS},
+        {"mass": MASS, "walls": [{"axis": "x", "at": 3e-3}]},
+        {"mass": MASS, "potential": {"height": 1e-36, "shape": "1 + 100*x*y"}},
+        {"mass": MASS, "time": "imaginary"},
     ],
     "kernel": [
         {"kernel": "edge-detector", "normalise": "softmax"},
@@ -214,7 +225,8 @@ def test_every_pair_of_propagator_and_method_refuses_in_words_or_agrees() -> Non
         assert word in SAMPLES, f"give '{word}' samples here, so that it is swept too"
         for options in SAMPLES[word]:
             for u in (start, start - 0.4):
-                answers = answers_of(kind.model_validate(options), u)
+                begun = np.abs(u) if kind.waves else u
+                answers = answers_of(kind.model_validate(options), begun)
                 assert "lattice" in answers
                 for limit, entries in answers.items():
                     agree(f"{options}, {limit}", entries)
@@ -227,7 +239,7 @@ def answers_of(propagator: Propagator, u: Array) -> dict[str, list[Answer]]:
     """What every method makes of a start, by its limit; those that refuse do so in words."""
     grid = Grid(shape=(6, 5), size=(6e-3, 5e-3))
     answers: dict[str, list[Answer]] = {}
-    for variant in [*variants(), Stencil(), Fourier()]:
+    for variant in [*variants(), Stencil(), Fourier(), Circuit(), Wave()]:
         method = variant.model_copy(update={"dt": 0.5}) if variant.order else variant
         try:
             course = plan(method, propagator, grid, [0.0, 300.0], traits=traits_of(u), seed=3)

@@ -283,7 +283,7 @@ def run_of(method: Method, water: ds.Diffusion, u: Any, reference: ds.Run | None
 
 @pytest.mark.parametrize("word", ["ftcs", "chebyshev", "walkers"])
 def test_where_nothing_moves_every_method_is_as_predicted(word: str) -> None:
-    """All differences are exactly zero, and zero over zero is no verdict."""
+    """All differences are zero (round-off of a worth), and zero over zero is no verdict."""
     u = np.zeros((4, 4))
     u[1, 2] = 1.0
     water = ds.Diffusion(diffusivity=0.0)
@@ -292,7 +292,7 @@ def test_where_nothing_moves_every_method_is_as_predicted(word: str) -> None:
     run = run_of(method, water, u, reference)
     row = compare([reference, run], run.times, reference="modes")[word]
     assert row.verdict == AS_PREDICTED
-    assert row.l2 == 0.0
+    assert row.l2 <= (1e-15 if word == "walkers" else 0.0)
 
 
 def test_a_relative_distance_of_a_small_field_is_not_small() -> None:

@@ -264,7 +264,8 @@ def test_what_no_method_here_can_carry_names_those_that_can(tmp_path: Path) -> N
     source = tmp_path / "open.yaml"
     source.write_text(OPEN.replace("valu:", "value:").replace("1 s,", "1 m/s,")
                       .replace("{kind: whirl}", "[]").replace("1/m", "1/s"))  # fmt: skip
-    words = diffusim("check", source, "--set", "methods=[walkers, modes]")
+    words = diffusim("check", source, "--set", "methods=[gaussian, modes]")
     refused(words)
-    assert "walkers cannot carry" in words.err
-    assert "These can: adi, auto, chebyshev, ftcs, modes, poisson, rkl2" in words.err
+    assert "gaussian cannot carry" in words.err
+    able = "These can: adi, auto, chebyshev, collapse, ftcs, modes, poisson, rkl2, walkers"
+    assert able in words.err

@@ -22,8 +22,8 @@ from diffusim import plots, store, style
 from diffusim.conduct import compare_stored
 from diffusim.plots import shown
 
-PICTURES = ["fields.png", "error.png", "profile.png", "history.png"]
-FIGURES = (plots.fields, plots.error, plots.profile, plots.history)
+PICTURES = ["fields.png", "error.png", "profile.png", "history.png", "chance.png"]
+FIGURES = (plots.fields, plots.error, plots.profile, plots.history, plots.chance)
 LONG = "A title $x^2$ for \\frac 5 $ and 塩水 \U0001f9c2\t that goes on and on, " * 3
 
 

@@ -70,8 +70,9 @@ def test_the_table_of_methods_says_what_the_code_says() -> None:
     for word, *views in rows:
         kind = Propagator.find(word)
         for method, view in zip(head, views, strict=True):
-            needs = Method.find(method).needs
-            shared = [need for need in needs if hasattr(kind, need)]
+            found = Method.find(method)
+            able = kind.always <= found.handles
+            shared = [need for need in found.needs if able and hasattr(kind, need)]
             assert view == (shared[0] if shared else "-")
     for word, order, limit, *_ in cells(below)[1:]:
         method = Method.find(word)

@@ -57,7 +57,7 @@ def test_every_command_in_the_readme_does_what_it_is_shown_to_do(
         assert done.code == 0, (line, done)
         assert done.out, line
         verbs.add(words[0])
-    assert {"run", "check", "compare", "show", "methods", "schema", "new"} <= verbs
+    assert {"run", "check", "compare", "converge", "show", "methods", "schema", "new"} <= verbs
 
 
 def test_the_readme_shows_every_verb_that_there_is() -> None:
@@ -68,7 +68,7 @@ def test_the_readme_shows_every_verb_that_there_is() -> None:
 
 
 def test_the_scenario_in_the_readme_is_the_shipped_one() -> None:
-    text, _ = blocks("yaml")
+    text, *_ = blocks("yaml")
     yaml = YAML(typ="safe")
     shown = yaml.load(text)
     shipped = yaml.load((ROOT / "scenarios" / "salt_aquarium.yaml").read_text(encoding="utf-8"))
@@ -79,11 +79,20 @@ def test_the_scenario_in_the_readme_is_the_shipped_one() -> None:
 
 
 def test_the_kernel_in_the_readme_is_the_shipped_one() -> None:
-    _, text = blocks("yaml")
+    _, text, _ = blocks("yaml")
     yaml = YAML(typ="safe")
     shipped = yaml.load((ROOT / "scenarios" / "edge_detector.yaml").read_text(encoding="utf-8"))
     shown = yaml.load(text)
     assert {"propagator", "times", "methods"} == set(shown)
+    assert {key: shipped[key] for key in shown} == shown
+
+
+def test_the_two_slits_in_the_readme_are_the_shipped_ones() -> None:
+    *_, text = blocks("yaml")
+    yaml = YAML(typ="safe")
+    shipped = yaml.load((ROOT / "scenarios" / "double_slit.yaml").read_text(encoding="utf-8"))
+    shown = yaml.load(text)
+    assert {"propagator", "initial", "methods"} == set(shown)
     assert {key: shipped[key] for key in shown} == shown
 
 

@@ -220,12 +220,14 @@ def test_an_empty_start_lets_as_many_come_in_as_there_are_to_be() -> None:
 
 
 def test_where_there_is_nothing_and_nothing_comes_there_are_no_particles() -> None:
-    closed = Grid(shape=(8, 6), size=(8e-3, 6e-3))
-    water = ds.Diffusion(diffusivity=D, decay=1e-3)
+    """A scenario refuses that; who plans without asking for traits gets nothing of nothing."""
+    closed, water = Grid(shape=(8, 6), size=(8e-3, 6e-3)), ds.Diffusion(diffusivity=D, decay=1e-3)
+    with pytest.raises(Unsupported, match="cannot start from"):
+        walk(np.zeros((8, 6)), closed, water)
     for limit, medium in (("auto", water), ("lattice", water), ("cell-to-cell", None)):
-        medium = medium or ds.Diffusion(diffusivity=D)
-        for frame in walk(np.zeros((8, 6)), closed, medium, particles=50, limit=limit, paths=2):
-            assert frame.counts.sum() == 0
+        method = Walkers(particles=50, limit=limit, paths=2)  # type: ignore[arg-type]
+        course = runs.plan(method, medium or ds.Diffusion(diffusivity=D), closed, TIMES)
+        for frame in course.frames(np.zeros((8, 6))):
             assert not np.any(frame.field)
             assert np.all(np.isnan(frame.extras["paths"]))
 

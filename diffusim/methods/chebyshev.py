@@ -34,7 +34,7 @@ from diffusim.segment import Segment
 
 MOST_TERMS = 10**7
 # A term of the series costs so many explicit steps.
-TERM = 1.6
+TERM, TERM_OF_WAVES = 1.6, 12.0
 
 
 class Chebyshev(OnLattice):
@@ -61,7 +61,8 @@ class Chebyshev(OnLattice):
         terms = _terms_at_most(z, self._tolerance(generator), generator.turn)
         if terms > MOST_TERMS:
             raise Unsupported(f"chebyshev would take {terms:.2g} terms, more than {MOST_TERMS:g}")
-        return Plan(terms, None, terms * segment.grid.cells * TERM * generator.cost)
+        term = TERM if generator.turn == 1.0 else TERM_OF_WAVES
+        return Plan(terms, None, terms * segment.grid.cells * term * generator.cost)
 
     def _tolerance(self, generator: Generator) -> float:
         """The tolerance, or round-off where a balance has to close or a norm is to be kept."""

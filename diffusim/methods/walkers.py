@@ -29,10 +29,10 @@ from pydantic import Field, PrivateAttr
 from diffusim.block import Array, Integer, Unsupported
 from diffusim.generator import Generator
 from diffusim.grid import Grid
-from diffusim.medium.doors import Doors, doors, late_tail, moves, poisson
+from diffusim.medium.doors import late_tail, moves
 from diffusim.medium.doors import poisson_tail as poisson_tail
-from diffusim.medium.planes import Between, between
 from diffusim.methods import SLICE, Method, Plan
+from diffusim.particles import arriving, between_of, coming_in, doors_of, possible
 from diffusim.segment import Segment
 from diffusim.sweep import plane
 
@@ -41,8 +41,8 @@ from diffusim.sweep import plane
 COST_DRAW, COST_JUMP, COST_CROSS, COST_HOP, COST_LEAVE = 30e-9, 9e-9, 60e-9, 3e-9, 4.5e-9
 # Jumps in a segment: their distribution is a table, and a few particles a call.
 MOST_HOPS = 4e6
-# Views of the generator are kept from settling to planning in courses of so many epochs.
-EPOCHS_KEPT = 4
+# So many times as many as there are at the start may come in.
+MOST_COMING = 1e4
 
 Found = TypeVar("Found")
 
@@ -111,10 +111,10 @@ class Walkers(Method):
 
     def settle(self, course: Sequence[Segment]) -> Self:
         """Choose exact jumps if every segment allows them, else lattice jumps throughout."""
-        chosen = self.limit if self.limit != "auto" else _possible(course)
+        chosen = self.limit if self.limit != "auto" else possible(course)
         settled = self.model_copy(update={"limit": chosen})
         if chosen == "lattice":
-            settled._arriving = _arriving(course)
+            settled._arriving = arriving(course)
         return settled
 
     def least(self) -> Self:
@@ -129,14 +129,14 @@ class Walkers(Method):
         """One exact jump, or the mean number of lattice jumps; refuses more than 4e6 of them."""
         begin = self.particles * COST_DRAW if segment.index == 0 else 0.0
         if self.limit == "cell-to-cell":
-            found = _between(segment)
+            found = between_of(segment)
             parts = found.parts(segment.grid, segment.duration)
             each = parts * COST_CROSS if found.permeability else COST_JUMP
             return Plan(parts, None, begin + self.particles * each)
         generator: Generator = segment.view("generator")
         cost = COST_HOP if generator.closed else COST_LEAVE
         if not generator.closed:
-            _doors(segment)
+            doors_of(segment)
         hops = generator.fastest * segment.duration
         if hops > MOST_HOPS:
             raise Unsupported(
@@ -150,10 +150,9 @@ class Walkers(Method):
         grid = origin.grid
         content = u * grid.volume if grid.radial else u
         total = float(np.sum(content))
-        number = self.particles if total > 0.0 else 0
-        place, counts = self._drawn(content, number, origin.key)
         worth = total if grid.radial else total * float(grid.volume)
-        weight = np.array((worth if number else self._arriving) / self.particles)
+        number, weight = self._worth(worth)
+        place, counts = self._drawn(content, number, origin.key)
         counts = counts.reshape(u.shape)
         followed = np.full(self.paths, -1)
         followed[:number] = np.arange(min(number, self.paths))
@@ -161,6 +160,18 @@ class Walkers(Method):
         if accounts := origin.propagator.accounts(grid):
             return OpenCloud(place, counts, weight, paths, np.zeros(len(accounts)), followed)
         return Cloud(place, counts, weight, paths)
+
+    def _worth(self, whole: float) -> tuple[int, Array]:
+        """How many particles a start is made of, and what one is worth.
+
+        Fewer than asked for only if they were far outnumbered by those that come in later.
+        """
+        least = self._arriving / (MOST_COMING * self.particles)
+        if whole == 0.0:
+            return 0, np.array(self._arriving / self.particles)
+        if whole >= least * self.particles:
+            return self.particles, np.array(whole / self.particles)
+        return round(whole / least), np.array(least)
 
     def _drawn(self, content: Array, number: int, key: tuple[int, int]) -> tuple[Array, Array]:
         """Places of particles in proportion to the content of the cells, and the counts."""
@@ -199,7 +210,7 @@ class Walkers(Method):
         """Jump exactly: at once, or in parts where membranes stand."""
         from diffusim.loops import membranes, particles, sobol
 
-        found, mixed = _between(segment), segment.index > 0
+        found, mixed = between_of(segment), segment.index > 0
         where = segment.grid, segment.duration
         crossing = (*segment.key, *found.crossing(*where)) if found.permeability else None
         free = (*segment.key, *found.free(*where))
@@ -239,10 +250,10 @@ class Walkers(Method):
         """Let particles hop and leave; those that come in are numbered after them."""
         from diffusim.loops import exchange
 
-        ways = _doors(segment)
+        ways = doors_of(segment)
         place = cloud.place[cloud.place >= 0]
         weight, hops = float(cloud.weight), ways.fastest * segment.duration
-        coming = _coming(ways.births * segment.duration / weight, segment) if weight else 0
+        coming = coming_in(ways.births * segment.duration / weight, segment) if weight else 0
         generator: Generator = segment.view("generator")
         tail, late = poisson_tail(hops), late_tail(hops)
         shape, accounts = plane(cloud.counts).shape, cloud.accounts.size
@@ -345,55 +356,7 @@ class Walkers(Method):
                 pulse(done / len(parts))
 
 
-def _possible(course: Sequence[Segment]) -> Literal["cell-to-cell", "lattice"]:
-    """Exact jumps where nothing leaves or comes in and every segment allows them."""
-    try:
-        for segment in course:
-            segment.view("medium")
-            if segment.propagator.accounts(segment.grid):
-                return "lattice"
-    except Unsupported:
-        return "lattice"
-    return "cell-to-cell"
-
-
-def _arriving(course: Sequence[Segment]) -> float:
-    """What comes in over a course, in field units times volume."""
-    total, last = 0.0, course[-1].epoch if course else 0
-    for number, segment in enumerate(course):
-        if segment.propagator.accounts(segment.grid):
-            total += _doors(segment).births * segment.duration
-        ends = number + 1 == len(course) or course[number + 1].since != segment.since
-        if ends and last > EPOCHS_KEPT:
-            segment.views.clear()
-    return total
-
-
-def _doors(segment: Segment) -> Doors:
-    """The doors of an open medium, made once in an epoch."""
-    if ("doors",) not in segment.views:
-        segment.views["doors",] = doors(segment.view("generator"))
-    return segment.views["doors",]  # type: ignore[no-any-return]
-
-
-def _coming(mean: float, segment: Segment) -> int:
-    """How many particles come in: a Poisson number of the segment's own."""
-    from diffusim.loops import exchange, random
-
-    drawn = np.empty((2, 1))
-    random.uniforms(drawn, 0, *segment.key, 0, int(exchange.NUMBER))
-    return poisson(mean, float(drawn[0, 0]))
-
-
 def _still(followed: Array, stays: Array) -> Array:
     """Where those that are followed are among those that stay, -1 if they do not."""
     after = np.append(np.where(stays, np.cumsum(stays) - 1, -1), -1)
     return np.asarray(after[followed])
-
-
-def _between(segment: Segment) -> Between:
-    """What exact jumps meet, made once in an epoch."""
-    if ("between",) not in segment.views:
-        amid = 0.5 * (segment.start + segment.stop)
-        segment.views["between",] = between(segment.propagator, segment.grid, amid)
-    return segment.views["between",]  # type: ignore[no-any-return]

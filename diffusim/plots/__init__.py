@@ -1,18 +1,62 @@
-"""Figures of a stored result: fields, errors, profiles and histories; drawn from the file alone."""
+"""Figures of a stored result, drawn from the file alone.
+
+Fields, errors, profiles and histories; and, where there is such a thing to show, positions drawn,
+chance against its law, spreading and paths.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from diffusim import atomic, store, style
+from diffusim import atomic, pictures, store, style
 from diffusim.comparison import Comparison
 from diffusim.conduct import compare_stored
+from diffusim.plots.chance import chance
 from diffusim.plots.history import history
 from diffusim.plots.maps import error, fields
+from diffusim.plots.paths import paths
 from diffusim.plots.positions import positions
 from diffusim.plots.profile import profile
+from diffusim.plots.spread import spread, spread_of
 
-__all__ = ["draw", "error", "fields", "history", "positions", "profile"]
+__all__ = [
+    "chance", "draw", "error", "fields", "history", "paths", "positions", "profile", "spread",
+    "spread_of",
+]  # fmt: skip
+
+PICTURES = (fields, error, profile, history, positions, chance, spread, paths)
+
+
+# By this, written into the file, a picture of several runs is known to be replaceable.
+TITLE = "Runs spreading, drawn by diffusim show"
+
+
+def draw_together(files: Sequence[Path], path: Path) -> Path:
+    """Draw how the fields of several stored results spread, in one picture.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The results; their runs are named after their folders.
+    path : Path
+        Where the picture goes, a PNG file.
+
+    Raises
+    ------
+    Unsupported
+        When their times are counted differently, or a start is not compact.
+    Invalid
+        When what has the picture's name is no picture of this kind and shall not be lost.
+    StoreError
+        When a result cannot be read, or the picture cannot be written.
+    """
+    pictures.must_be_free(path, TITLE)
+    with ExitStack() as stack:
+        figure = spread_of([stack.enter_context(store.load(Path(file))) for file in files])
+    atomic.make_folder(path.parent)
+    return store.write_bytes(path.parent, path.name, style.png(figure, TITLE))
 
 
 def draw(
@@ -33,7 +77,9 @@ def draw(
     -------
     list of Path
         The pictures: ``fields.png``, ``error.png`` (where there is something to compare),
-        ``profile.png`` and ``history.png``.
+        ``profile.png`` and ``history.png``; ``positions.png`` where positions were drawn,
+        ``chance.png`` where chance made a field, ``spread.png`` of a compact start and
+        ``paths.png`` where particles were followed.
 
     Raises
     ------
@@ -45,7 +91,7 @@ def draw(
     with store.load(Path(path)) as stored:
         comparison = comparison or compare_stored([stored])
         atomic.make_folder(target)
-        for picture in (fields, error, profile, history, positions):
+        for picture in PICTURES:
             name = f"{picture.__name__}.png"
             figure = picture(stored, comparison)
             if figure is not None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from diffusim import convolve, store, style
-from diffusim.atomic import StoreError, make_folder, safe_name
+from diffusim import convolve, pictures, store, style
+from diffusim.atomic import make_folder
 from diffusim.block import Array, Invalid
 from diffusim.explanation import Subject
 from diffusim.files import named_file, read_image
@@ -48,44 +47,14 @@ def draw_kernel(subject: Subject, path: Path, image: Path | str) -> Path:
         When there is no such image, or it cannot be read; and when the picture's name is none of a
         PNG file, or what has it is no picture of this kind and shall not be lost.
     """
-    _must_be_free(path)
+    pictures.must_be_free(path, TITLE)
     try:
         before = read_image(named_file(image), (PIXELS, PIXELS))
     except ValueError as problem:
         raise Invalid(str(problem)) from None
     picture = kernel(subject, before)
     make_folder(path.parent)
-    return store.write_bytes(path.parent, path.name, _png(picture))
-
-
-def _must_be_free(path: Path) -> None:
-    """Refuse to replace what was not drawn here."""
-    from PIL import Image
-
-    try:
-        safe_name(path.name)
-    except StoreError as problem:
-        raise Invalid(str(problem)) from None
-    if path.suffix != ".png":
-        raise Invalid(f"the picture is a PNG file; call it '{path.stem}.png', not '{path.name}'")
-    if not path.exists():
-        return
-    try:
-        with Image.open(path, formats=["PNG"]) as there:
-            ours = there.info.get("Title") == TITLE
-    except (OSError, ValueError, SyntaxError):
-        ours = False
-    if not ours:
-        raise Invalid(
-            f"'{path}' is here already and is no picture of a kernel; choose another name"
-        )
-
-
-@style.applied()
-def _png(picture: Figure) -> bytes:
-    stream = io.BytesIO()
-    picture.savefig(stream, format="png", facecolor="white", metadata={"Title": TITLE})
-    return stream.getvalue()
+    return store.write_bytes(path.parent, path.name, style.png(picture, TITLE))
 
 
 @style.applied()

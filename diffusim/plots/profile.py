@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,9 @@ from matplotlib.patches import Patch
 
 from diffusim import style
 from diffusim.block import Array
+from diffusim.channels import parts
 from diffusim.comparison import Comparison
+from diffusim.counts import worths
 from diffusim.plots import shown
 from diffusim.plots.solution import Solution, analytic
 from diffusim.store import Stored, StoredRun
@@ -55,6 +57,13 @@ class _Scene:
             return self.analytic(self.solution, number)
         return self.of(shown.law(self.stored, self.comparison, run), number)
 
+    def law_in_cells(self, run: StoredRun, number: int) -> Array:
+        """The same law in every cell, with channels where the run has any."""
+        if self.solution is not None and not self._led(run):
+            u = self.solution(float(self.stored.times[number]))
+            return np.broadcast_to(u, run.frames.shape[1:])
+        return shown.field(shown.law(self.stored, self.comparison, run), number)
+
     def truth(self, run: StoredRun, number: int) -> Array:
         """Profile that a deterministic run is compared with, the analytic one if there is one."""
         if self.solution is not None:
@@ -66,35 +75,51 @@ class _Scene:
 
     def compared(self, statistical: bool) -> list[StoredRun]:
         """Runs that have something else to be compared with, those of particles or the others."""
-        return [run for run in self.runs if (run.counts is not None) is statistical
+        return [run for run in self.runs if shown.by_chance(run) is statistical
                 and (self.solution is not None or self._led(run))]  # fmt: skip
 
     def _led(self, run: StoredRun) -> bool:
         return self.comparison[run.label].reference != run.label
 
     def noise(self, run: StoredRun, number: int) -> Array:
-        """Standard deviation of a profile of N particles, w sqrt(m (1 - m / N)) / cells.
+        """Standard deviation that chance brings to each value of a profile.
 
-        m is the expected number of particles in the cells of one value, w what a particle is worth.
         Variances of independent channels add up, and their mean has the root of that over them.
         """
-        if run.counts is None:
-            return np.zeros(self.places.shape)
-        u, counts = shown.field(run, number), run.counts[number]
-        if not (channels := shown.channels(run)):
-            return self._spread(u, counts, self.law(run, number))
-        law = shown.field(shown.law(self.stored, self.comparison, run), number)
-        spreads = [self._spread(*of_channel[:2], self.cut.along(of_channel[2]))
-                   for of_channel in zip(u, counts, law, strict=True)]  # fmt: skip
-        return np.asarray(np.sqrt(sum(spread**2 for spread in spreads)) / channels)
+        channels = shown.channels(run)
+        variances = self._variances(run, number)
+        return np.asarray(np.sqrt(sum(variances)) / max(1, channels))
 
-    def _spread(self, u: Array, counts: Array, law: Array) -> Array:
-        number, total = int(np.sum(counts)), float(np.sum(u))
-        if number == 0 or total <= 0.0:
+    def _variances(self, run: StoredRun, number: int) -> Iterator[Array]:
+        """The variance of a profile in each channel.
+
+        That of cells is told, or it is that of N particles, (w / V)^2 m (1 - m / N) for one cell: m
+        particles are expected in it, V is its volume and w what a particle is worth. Where their
+        number varies it is Poisson's, (w / V)^2 m.
+        """
+        channels = shown.channels(run)
+        if "deviation" in run.arrays:
+            for deviation in parts(run.arrays["deviation"][number], channels):
+                yield self.cut.along(deviation**2) / self.cut.cells
+        elif run.counts is not None:
+            law = parts(self.law_in_cells(run, number), channels)
+            fields = parts(shown.field(run, number), channels)
+            weight = run.arrays["weight"][number] if "weight" in run.arrays else None
+            counts = parts(run.counts[number], channels)
+            for of_channel in zip(fields, counts, law, worths(weight, channels), strict=True):
+                yield self._of_particles(*of_channel)
+
+    def _of_particles(self, u: Array, counts: Array, law: Array, worth: float | None) -> Array:
+        volume = np.broadcast_to(shown.volume(self.stored), u.shape)
+        number, total = int(np.sum(counts)), float(np.sum(u * volume))
+        one = (total / number if number else 0.0) if worth is None else worth
+        if one <= 0.0:
             return np.zeros(self.places.shape)
-        worth = total / number
-        expected = np.clip(law * self.cut.cells / worth, 0.0, number)
-        return np.asarray(worth * np.sqrt(expected * (1.0 - expected / number)) / self.cut.cells)
+        expected = np.maximum(law, 0.0) * volume / one
+        spread = self.cut.along((one / volume) ** 2 * expected) / self.cut.cells
+        if worth is None:
+            spread = spread - self.cut.along(one / volume * expected) ** 2 / number
+        return np.asarray(np.maximum(spread, 0.0))
 
 
 @style.applied()
@@ -182,7 +207,7 @@ def _chance(axes: Axes, scene: _Scene, number: int) -> None:
 
 def _curve(axes: Axes, scene: _Scene, run: StoredRun, place: int, values: Array) -> None:
     options: dict[str, Any] = {"linewidth": 0.7, "zorder": 2.5}
-    if run.counts is None:
+    if not shown.by_chance(run):
         # Markers take turns, so that curves on top of each other are all seen.
         apart = max(1, values.size // 8)
         turn = place * apart // max(1, len(scene.runs))
@@ -203,7 +228,7 @@ def _label(draw: Callable[[Axes, _Scene, int], None], scene: _Scene, width: int)
     if draw is _steady:
         name = "analytic" if scene.solution else "reference"
         return style.with_unit(f"methods \N{MINUS SIGN} {name}", unit, width=width)
-    return style.with_unit("particles \N{MINUS SIGN} law", unit, width=width)
+    return style.with_unit("chance \N{MINUS SIGN} law", unit, width=width)
 
 
 def _tidy(axes: Axes) -> None:
@@ -227,7 +252,7 @@ def _share_height(row: Any) -> None:
 def _handles(scene: _Scene) -> list[Line2D | Patch]:
     found: list[Line2D | Patch] = []
     for place, run in enumerate(scene.runs):
-        marker = style.marker(place) if run.counts is None else ""
+        marker = "" if shown.by_chance(run) else style.marker(place)
         label = style.plain(run.label, 40)
         found.append(Line2D([], [], color=style.colour(place), marker=marker, label=label))
     if scene.solution is not None:
