@@ -271,7 +271,7 @@ def jumps(cells: int, n: int, planes: str) -> Candidates:
 
 def thrown(cells: int, n: int) -> dict[str, Candidates]:
     """Return the placing of particles and their walks on the lattice."""
-    from diffusim.loops import particles
+    from diffusim.loops import hops, particles
 
     position, cell = np.empty((2, n)), np.empty(n, np.int32)
     counts = np.zeros((cells, cells), np.int64)
@@ -285,16 +285,15 @@ def thrown(cells: int, n: int) -> dict[str, Candidates]:
         },
         "scatter within": {"diffusim": (lambda: particles.scatter_within(position, 0, 1, 2, 0), n)},
     }
+    terms = [k * math.log(16.0) - 16.0 - math.lgamma(k + 1) for k in range(90)]
+    tail = np.append(np.cumsum(np.exp(terms)), 1.0)
     for mean in (4, 40, 400):
-        terms = [k * math.log(mean) - mean - math.lgamma(k + 1) for k in range(2 * mean + 40)]
-        tail = np.cumsum(np.exp(terms))
-        tail[-1] = 1.0
         few = n // mean
 
-        def hops(few: int = few, tail: np.ndarray = tail) -> None:
-            particles.hop(cell[:few], 0, 1, 2, tail, thresholds, True, True, counts)
+        def hopping(few: int = few, mean: int = mean) -> None:
+            hops.hop(cell[:few], 0, 1, 2, 0.0, mean, tail, thresholds, True, True, counts)
 
-        candidates[f"hop, mean {mean}"] = {"diffusim": (hops, few * mean)}
+        candidates[f"hop, mean {mean}"] = {"diffusim": (hopping, few * mean)}
     return candidates
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 import numpy as np
 
 from diffusim.loops import exchange, membranes, particles, random, sobol
+from diffusim.loops import hops as loop
 from diffusim.medium.doors import poisson_tail, thresholds
 
 N = 64
@@ -78,7 +79,7 @@ def hops(n: int) -> dict[str, tuple[Callable[[], object], float]]:
     ways = np.tile([0.2, 0.2, 0.2, 0.2], (N * N, 1))
     # Two sides and decay, so slow that nearly all stay to be timed.
     doors = thresholds(np.concatenate([ways, np.full((N * N, 3), 1e-7)], axis=1))
-    closed, tail = thresholds(ways), poisson_tail(HOPS)
+    closed, tail, block = thresholds(ways), poisson_tail(HOPS), poisson_tail(loop.BLOCK)
     few = max(1, n // HOPS)
 
     def leave() -> None:
@@ -87,7 +88,7 @@ def hops(n: int) -> dict[str, tuple[Callable[[], object], float]]:
 
     return {
         "diffusim, closed": (
-            lambda: particles.hop(cell[:few], 0, *KEY, tail, closed, True, True, counts),
+            lambda: loop.hop(cell[:few], 0, *KEY, 0.0, HOPS, block, closed, True, True, counts),
             few * HOPS,
         ),
         "diffusim, open": (leave, few * HOPS),

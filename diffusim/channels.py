@@ -131,6 +131,7 @@ def _own(segment: Segment, channel: int, channels: int) -> Segment:
     return replace(
         segment,
         key=key_of(segment.key, channel),
+        epoch_key=key_of(segment.epoch_key, channel),
         pulse=lambda fraction: pulse((channel + fraction) / channels),
     )
 

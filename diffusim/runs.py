@@ -109,7 +109,7 @@ class Course:
         """Before the first segment: no duration, and a key of its own."""
         key = random_key(self.seed, self.name, 0)
         views = self.segments[0].views if self.segments else {}
-        return Segment(self.grid, self.propagator, 0.0, 0.0, 0.0, 0.0, -1, key, 0, views)
+        return Segment(self.grid, self.propagator, 0.0, 0.0, 0.0, 0.0, -1, key, 0, views=views)
 
     def warm(self, u: Array) -> None:
         """Go a vanishing way into every epoch, so that loops are loaded before they count.

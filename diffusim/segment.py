@@ -42,6 +42,8 @@ class Segment:
         Two 32-bit words that key this segment's random numbers.
     epoch : int
         How many events there were before.
+    epoch_key : tuple of int
+        Two words that key what does not depend on how the epoch is cut into segments.
     views : dict
         Views of the propagator, shared by all segments of an epoch.
     pulse : callable
@@ -58,6 +60,7 @@ class Segment:
     index: int
     key: tuple[int, int]
     epoch: int = 0
+    epoch_key: tuple[int, int] = (0, 0)
     views: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     pulse: Callable[[float], None] = field(default=_nothing, repr=False)
 
@@ -110,13 +113,17 @@ def cut(
     durations: list[float] = []
     segments: list[Segment] = []
     since, epoch, views = 0.0, 0, dict[tuple[Any, ...], Any]()
+    throughout = random_key(seed, f"{label} epoch", 0)
     for index, (start, stop) in enumerate(zip(marks, marks[1:], strict=False)):
         if start in events:
             since, epoch, views = start, epoch + 1, {}
+            throughout = random_key(seed, f"{label} epoch", epoch)
         duration = _snapped(stop - start, durations)
         key = random_key(seed, label, index + 1)
         segments.append(
-            Segment(grid, propagator, start, stop, since, duration, index, key, epoch, views)
+            Segment(
+                grid, propagator, start, stop, since, duration, index, key, epoch, throughout, views
+            )  # fmt: skip
         )
     return segments
 

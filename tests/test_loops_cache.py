@@ -17,7 +17,7 @@ from diffusim.loops import compiled, particles, random, sweeps
 SOURCES = Path(compiled.__file__).parent
 DIGEST = """
 import hashlib, numpy as np
-from diffusim.loops import particles, random, sweeps
+from diffusim.loops import hops, particles, random, sweeps
 u, work, key = np.linspace(0, 1, 99).reshape(9, 11) ** 3, np.empty((9, 11)), (1, 2)
 nothing = None, None, None, None
 sweeps.step(u, work, None, 5, 0.2, None, 0.1, None, *nothing, True, False)
@@ -36,7 +36,7 @@ planes = [np.zeros(9), np.full(9, 9.0), np.zeros(11), np.full(11, 11.0)]
 particles.jump(position, 0, *key, 1.0, 20.0, *planes, True, False, counts)
 particles.draw_cells(cell, 0, *key, cumulative, counts)
 limits = np.tile((np.arange(1, 5) * 2.0**29.9).astype(np.uint32), (99, 1))
-particles.hop(cell, 0, *key, np.linspace(0.1, 1, 10), limits, True, True, counts)
+hops.hop(cell, 0, *key, 3.0, 40.0, np.linspace(0.1, 1, 10), limits, True, True, counts)
 results = b"".join(a.tobytes() for a in (u, result, total, z, position, cell, counts))
 print(hashlib.sha256(results).hexdigest())
 """

@@ -10,11 +10,15 @@ import twins
 from scipy import linalg, special
 from twins import ALPHA, KEY, WRAPS, closed_faces, p_of_chi_square
 
-from diffusim.loops import particles
+from diffusim.loops import hops, particles
 
 N0, N1 = 8, 8
 BOX = [(np.zeros(N0), np.full(N0, float(N0))), (np.zeros(N1), np.full(N1, float(N1)))]
 CELLS = [(np.arange(n, dtype=float), np.arange(n) + 1.0) for n in (N0, N1)]
+
+
+# Cumulative Poisson distribution of the hops in a block.
+TAIL = np.append(special.pdtr(np.arange(90), hops.BLOCK), 1.0)
 
 
 def anywhere(n, seed=1):
@@ -32,7 +36,7 @@ def histogram(position):
 
 
 def lattice(wraps, mean, shape=(5, 6)):
-    """Return thresholds, distribution of the number of hops and exact law in a closed medium."""
+    """Return thresholds, and the exact law of so many mean hops, of a closed medium."""
     low0, high0, low1, high1 = (face.copy() for face in closed_faces(shape))
     if not wraps[0]:
         low0[0] = high0[-1] = 0.0
@@ -40,10 +44,8 @@ def lattice(wraps, mean, shape=(5, 6)):
         low1[:, 0] = high1[:, -1] = 0.0
     faces = np.array([low0, high0, low1, high1])
     thresholds = np.cumsum(faces, 0).reshape(4, -1).T * 2.0**32
-    tail = special.pdtr(np.arange(int(mean + 12 * mean**0.5 + 20)), mean)
-    tail[-1] = 1.0
     law = linalg.expm(mean * twins.matrix(shape, faces, wraps))
-    return np.ascontiguousarray(thresholds, dtype=np.uint32), tail, law
+    return np.ascontiguousarray(thresholds, dtype=np.uint32), law
 
 
 @pytest.mark.interpreted
@@ -83,7 +85,7 @@ def test_a_hop_is_taken_by_the_words_below_its_threshold():
             thresholds = np.where(np.arange(4) < side, 0, word + above) * np.ones((9, 1))
             cell, counts = np.array([4]), np.zeros((3, 3), np.int64)
             limits = thresholds.astype(np.uint64)
-            particles.hop(cell, 0, *KEY, tail, limits, False, False, counts)
+            hops.hop(cell, 0, *KEY, 0.0, hops.BLOCK, tail, limits, False, False, counts)
             assert cell[0] == (target if above else 4)
 
 
@@ -177,13 +179,29 @@ def test_scattered_particles_stay_in_their_cells():
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("wraps", WRAPS)
 def test_hops_are_their_twin(wraps, dtype):
-    thresholds, tail, _ = lattice(wraps, 9.0)
+    thresholds, _ = lattice(wraps, 9.0)
     cell = np.random.default_rng(1).integers(0, 30, 270).astype(dtype)
-    expected = twins.hop(cell, 11, KEY, tail, thresholds, (5, 6), wraps)
+    expected = twins.hop(cell, 11, KEY, 5.3, 37.0, TAIL, thresholds, (5, 6), wraps)
     counts = np.zeros((5, 6), np.int64)
-    particles.hop(cell, 11, *KEY, tail, thresholds, *wraps, counts)
+    hops.hop(cell, 11, *KEY, 5.3, 37.0, TAIL, thresholds, *wraps, counts)
     np.testing.assert_array_equal(cell, expected)
     np.testing.assert_array_equal(counts.ravel(), np.bincount(expected, minlength=30))
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("cuts", [[], [16.0], [7.9, 8.0, 8.1], [31.99999, 32.00001, 47.0]])
+def test_hops_are_the_same_however_time_is_cut(cuts):
+    thresholds, _ = lattice((True, False), 9.0)
+    begun = np.random.default_rng(2).integers(0, 30, 270)
+    results = []
+    for marks in ([2.5, 50.0], [2.5, *cuts, 50.0]):
+        cell, counts = begun.copy(), np.zeros((5, 6), np.int64)
+        for begin, end in zip(marks, marks[1:], strict=False):
+            counts[:] = 0
+            hops.hop(cell, 3, *KEY, begin, end, TAIL, thresholds, True, False, counts)
+        results.append((cell, counts))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("wraps", WRAPS)
@@ -191,9 +209,9 @@ def test_hops_are_their_twin(wraps, dtype):
 def test_hops_follow_the_exponential_of_the_generator(wraps, mean):
     """Chi-square over the cells that a twentieth of a thousandth of all reach; alpha 1e-6."""
     n = 10**6
-    thresholds, tail, law = lattice(wraps, mean)
+    thresholds, law = lattice(wraps, mean)
     cell, counts = np.full(n, 8, np.int32), np.zeros((5, 6), np.int64)
-    particles.hop(cell, 0, *KEY, tail, thresholds, *wraps, counts)
+    hops.hop(cell, 0, *KEY, 3.0, 3.0 + mean, TAIL, thresholds, *wraps, counts)
     rare = law[8] < 5e-5
     expected = np.append(law[8][~rare], law[8][rare].sum() + 1e-5) * n
     observed = np.append(counts.ravel()[~rare], counts.ravel()[rare].sum() + 10)
@@ -204,7 +222,7 @@ def test_hops_follow_the_exponential_of_the_generator(wraps, mean):
 @pytest.mark.parametrize(("chunks", "threads"), [(1, 1), (2, 2), (7, 1), (7, 2)])
 def test_chunks_and_threads_change_nothing(chunks, threads):
     n, first = 1100, 2**32 - 500
-    thresholds, tail, _ = lattice((True, False), 6.0, (8, 8))
+    thresholds, _ = lattice((True, False), 6.0, (8, 8))
     cumulative = np.append(np.sort(np.random.default_rng(2).random(N0 * N1 - 1)), 1.0)
 
     def carry(position, cell, start, stop, counts):
@@ -214,7 +232,8 @@ def test_chunks_and_threads_change_nothing(chunks, threads):
         particles.jump(part, number, *KEY, 1.0, 2.0, *planes, False, False, counts)
         particles.scatter_within(part, number, *KEY, 1)
         particles.draw_cells(cell[start:stop], number, *KEY, cumulative, counts)
-        particles.hop(cell[start:stop], number, *KEY, tail, thresholds, True, False, counts)
+        span = 1.0, 20.0
+        hops.hop(cell[start:stop], number, *KEY, *span, TAIL, thresholds, True, False, counts)
 
     results = []
     for division in ((1, 1), (chunks, threads)):

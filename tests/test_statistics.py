@@ -17,7 +17,7 @@ from scipy import special
 import diffusim as ds
 from diffusim import comparison, counts, kernels, runs
 from diffusim.block import Array
-from diffusim.loops import particles
+from diffusim.loops import hops, particles
 from diffusim.methods.modes import Modes
 from diffusim.methods.walkers import Walkers
 from diffusim.testing import counts_p_value
@@ -177,13 +177,28 @@ def test_chunks_and_threads_change_no_bit(limit: str, options: dict[str, int]) -
     assert not same(walk(lumps(), 800.0, walls=WALLED, particles=5003, limit=limit, seed=1), once)
 
 
-@pytest.mark.parametrize(("limit", "loop"), [("lattice", "hop"), ("cell-to-cell", "jump")])
+@pytest.mark.parametrize("walls", [[], WALLED], ids=["open water", "a wall lifted half-way"])
+def test_lattice_walkers_are_the_same_however_time_is_cut_into_frames(walls: Any) -> None:
+    """Two frames or twelve, at odd moments: the same particles in the same cells at the end."""
+    grid = ds.Grid(shape=(8, 6), size=(8 * H, 6 * H))
+    water = ds.Diffusion(diffusivity=D, walls=list(walls))
+    found = []
+    for times in ([0.0, 800.0], [0.0, 1.0, *np.linspace(37.3, 800.0, 11)]):
+        course = runs.plan(Walkers(particles=3001, limit="lattice"), water, grid, times, seed=4)
+        *_, last = course.frames(lumps())
+        found.append(last.state.place)
+    assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("limit", "loops", "loop"), [("lattice", hops, "hop"), ("cell-to-cell", particles, "jump")]
+)
 def test_two_threads_really_run_at_once_and_change_no_bit(
-    limit: str, loop: str, monkeypatch: pytest.MonkeyPatch
+    limit: str, loops: Any, loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first two parts wait for each other, which one thread alone could never do."""
     once = walk(lumps(), 800.0, particles=5003, limit=limit)
-    original, seen, lock = getattr(particles, loop), [], threading.Lock()
+    original, seen, lock = getattr(loops, loop), [], threading.Lock()
     meeting = threading.Barrier(2, timeout=20.0)
 
     def watched(*arguments: Any) -> None:
@@ -194,7 +209,7 @@ def test_two_threads_really_run_at_once_and_change_no_bit(
             meeting.wait()
         original(*arguments)
 
-    monkeypatch.setattr(particles, loop, watched)
+    monkeypatch.setattr(loops, loop, watched)
     found = walk(lumps(), 800.0, particles=5003, limit=limit, threads=2, chunks=7)
     assert len(set(seen[:2])) == 2
     assert threading.get_ident() not in seen

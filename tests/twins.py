@@ -21,7 +21,7 @@ Array = NDArray[Any]
 ALPHA = 1e-6
 KEY = (0x12345678, 0x9ABCDEF0)
 WRAPS = list(itertools.product((False, True), repeat=2))
-PLACE, JUMP, SCATTER, COUNT, HOP = range(5)
+PLACE, JUMP, SCATTER, COUNT, HOP, TIME = 0, 1, 2, 3, 4, 10
 
 
 def shifted(u: Array, by: int, axis: int, wrap: bool) -> Array:
@@ -243,22 +243,31 @@ def hop(
     cell: Array,
     first: int,
     key: Sequence[int],
+    begin: float,
+    end: float,
     tail: Array,
     thresholds: Array,
     shape: tuple[int, int],
     wraps: Sequence[bool],
 ) -> Array:
+    """One particle after the other, block after block of 16 mean hops, hop after hop."""
     cell = cell.copy()
     for k in range(len(cell)):
-        a, b, _, _ = words(first + k, key, 0, COUNT)
         at = list(divmod(int(cell[k]), shape[1]))
-        for m in range(int(np.searchsorted(tail, unit(a, b), side="right"))):
-            word = words(first + k, key, m // 4, HOP)[m % 4]
-            side = int(np.sum(word >= thresholds[at[0] * shape[1] + at[1]]))
-            if side < 4:
-                axis, change = side // 2, 2 * (side % 2) - 1
-                moved, n = at[axis] + change, shape[axis]
-                at[axis] = moved % n if wraps[axis] else min(max(moved, 0), n - 1)
+        for block in range(int(begin // 16), int(end // 16) + 1):
+            a, b, _, _ = words(first + k, key, block, COUNT)
+            many = int(np.searchsorted(tail, unit(a, b), side="right"))
+            times = [words(first + k, key, block * 32 + m // 4, TIME)[m % 4] / 2.0**32
+                     for m in range(many)]  # fmt: skip
+            early = sum(time < np.floor((begin / 16 - block) * 2**32) / 2**32 for time in times)
+            late = sum(time < np.floor((end / 16 - block) * 2**32) / 2**32 for time in times)
+            for m in range(early, late):
+                word = words(first + k, key, block * 32 + m // 4, HOP)[m % 4]
+                side = int(np.sum(word >= thresholds[at[0] * shape[1] + at[1]]))
+                if side < 4:
+                    axis, change = side // 2, 2 * (side % 2) - 1
+                    moved, n = at[axis] + change, shape[axis]
+                    at[axis] = moved % n if wraps[axis] else min(max(moved, 0), n - 1)
         cell[k] = at[0] * shape[1] + at[1]
     return cell
 

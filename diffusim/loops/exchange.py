@@ -1,8 +1,8 @@
 """Particles that leave the grid by its doors, and particles that come in, hopping in between.
 
-What `particles.hop` is in a closed medium, `hop_or_leave` is in an open one: beside its four moves
+What `hops.hop` is in a closed medium, `hop_or_leave` is in an open one: beside its four moves
 a particle may leave, by a side or by decay. `enter` puts newcomers where they come in. The random
-numbers are keyed and counted as in `particles`:
+numbers are keyed by the segment and counted as in `particles`:
 
 ================================  ========  =====  =================================
 used for                          sub-step  draw   the four words
@@ -73,7 +73,7 @@ def hop_or_leave(
     cell : (n,) array of int32 or int64
         The particles' cells, i * n1 + j; advanced in place, -1 for those that have left.
     first, key0, key1, tail, wrap0, wrap1, counts
-        As in `particles.hop`.
+        As in `hops.hop`; ``tail`` is that of the whole segment.
     thresholds : (n0 * n1, 4 + exits) array of uint64
         Cumulative probabilities times 2^32 of the four moves, then of leaving by each exit; beyond
         the last one the particle stays.

@@ -1,4 +1,4 @@
-"""Particles: placed in cells, moved by exact jumps in space or by counted hops from cell to cell.
+"""Particles: placed in cells, and moved by exact jumps in space.
 
 Positions are in cells: 3.25 is a quarter into cell 3, and a particle's cell is ``int(position)``.
 Particles are numbered from ``first`` on; every random number depends on that number, on the key and
@@ -10,14 +10,12 @@ used for                sub-step  draw     the four words
 `place`, `draw_cells`   0         PLACE    cell (two words), place in it along each axis
 `jump`                  0         JUMP     two normal deviates
 `scatter_within`        sub_step  SCATTER  two uniform numbers
-`hop`, how often        0         COUNT    one uniform number (two words)
-`hop`, where to         m // 4    HOP      word m % 4 decides on hop m
 ======================  ========  =======  ===========================================
 
 So any division of the particles into chunks, on any number of threads, gives the same result, as
 does the same call made twice: a further jump needs a further key. The loops leave the interpreter
 free while they run; threads need disjoint particles, and ``counts`` of their own that are added up
-at the end. Who wants to be asked in between passes slices: a hop takes about 2 ns.
+at the end. Who wants to be asked in between passes slices.
 
 Particles travel in lanes, `LANES` at a time, and what is looked up in tables is looked up in loops
 of its own: the arithmetic in between then runs on vectors, without branches that a processor could
@@ -120,42 +118,6 @@ def scatter_within(position: Array, first: int, key0: int, key1: int, sub_step: 
     ``sub_step`` tells several scatterings with one key apart; the rest is as in `place`.
     """
     _scatter(position[0], position[1], *counters(first, key0, key1), np.uint64(sub_step))
-
-
-def hop(
-    cell: Array,
-    first: int,
-    key0: int,
-    key1: int,
-    tail: Array,
-    thresholds: Array,
-    wrap0: bool,
-    wrap1: bool,
-    counts: Array,
-) -> None:
-    """Let every particle hop from cell to cell, as often as a draw of its own says.
-
-    With the transition matrix P = 1 + L/fastest and a Poisson number of hops of mean t fastest, the
-    law of the particles is that of exp(t L) without any time step (uniformisation; Jensen, Skand.
-    Aktuarietidskr. 36, 1953).
-
-    Parameters
-    ----------
-    cell : (n,) array of int32 or int64
-        The particles' cells, i * n1 + j; advanced in place.
-    first, key0, key1, counts
-        As in `place`.
-    tail : (m,) array of float64
-        Cumulative distribution of the number of hops, ending in exactly 1.0.
-    thresholds : (n0 * n1, 4) array of uint32 or uint64
-        Cumulative probabilities times 2^32 of a hop to the cell below and above along the first
-        axis, then along the second; beyond the last one the particle stays.
-    wrap0, wrap1 : bool
-        Whether the axis is periodic. Otherwise hops out of the grid should have no probability; one
-        that is drawn all the same stays where it is.
-    """
-    key = counters(first, key0, key1)
-    _hop(cell, *key, tail, thresholds, bool(wrap0), bool(wrap1), counts)
 
 
 @inlined
@@ -303,84 +265,3 @@ def _scatter(x: Array, y: Array, first: Any, key0: Any, key1: Any, sub_step: Any
         i, j = np.floor(x[k]), np.floor(y[k])
         x[k] = inside(i + unit(a, b), i, i + 1.0)
         y[k] = inside(j + unit(c, d), j, j + 1.0)
-
-
-@inlined
-def move(
-    i: Array,
-    j: Array,
-    left: Array,
-    words: Array,
-    limits: Array,
-    t: int,
-    live: int,
-    n0: int,
-    n1: int,
-    wrap0: bool,
-    wrap1: bool,
-) -> None:
-    """Take move ``t`` of four on the lattice with every particle that has it left."""
-    below0, above0 = (n0 - 1, 0) if wrap0 else (0, n0 - 1)
-    below1, above1 = (n1 - 1, 0) if wrap1 else (0, n1 - 1)
-    for m in range(live):
-        word = words[t, m]
-        side = 0
-        for s in range(4):
-            side += 1 if word >= limits[s, m] else 0
-        side = side if t < left[m] else 4
-        a = i[m] + (1 if side == 1 else 0) - (1 if side == 0 else 0)
-        b = j[m] + (1 if side == 3 else 0) - (1 if side == 2 else 0)
-        i[m] = below0 if a < 0 else (above0 if a >= n0 else a)
-        j[m] = below1 if b < 0 else (above1 if b >= n1 else b)
-
-
-@compiled
-def _hop(
-    cell: Array,
-    first: Any,
-    key0: Any,
-    key1: Any,
-    tail: Array,
-    thresholds: Array,
-    wrap0: bool,
-    wrap1: bool,
-    counts: Array,
-) -> None:
-    n0, n1 = counts.shape
-    words, limits = np.empty((4, LANES), np.uint64), np.empty((4, LANES), np.uint64)
-    u, probe = np.empty(LANES), np.empty(LANES)
-    which, left = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
-    row, column = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
-    for start in range(0, len(cell), LANES):
-        live = min(LANES, len(cell) - start)
-        for k in range(live):
-            p = first + np.uint64(start + k)
-            a, b, _, _ = philox(p & WORD, p >> HALF, ZERO, COUNT, key0, key1)
-            u[k] = unit(a, b)
-        find(left, probe, tail, u, live)
-        for k in range(live):
-            which[k] = start + k
-            row[k], column[k] = divmod(cell[start + k], n1)
-        step = ZERO
-        while live > 0:
-            for m in range(live):
-                p = first + np.uint64(which[m])
-                a, b, c, d = philox(p & WORD, p >> HALF, step, HOP, key0, key1)
-                words[0, m], words[1, m], words[2, m], words[3, m] = a, b, c, d
-            for t in range(4):
-                for m in range(live):
-                    here = row[m] * n1 + column[m]
-                    for s in range(4):
-                        limits[s, m] = thresholds[here, s]
-                move(row, column, left, words, limits, t, live, n0, n1, wrap0, wrap1)
-            still = 0
-            for m in range(live):
-                if left[m] > 4:
-                    which[still], left[still] = which[m], left[m] - 4
-                    row[still], column[still] = row[m], column[m]
-                    still += 1
-                else:
-                    cell[which[m]] = row[m] * n1 + column[m]
-                    counts[row[m], column[m]] += 1
-            live = still
-            step += np.uint64(1)

@@ -9,7 +9,8 @@ P = 1 + L / fastest, whose law is exp(t L) without any step (limit: lattice). Th
 leave, by a side or by decay, and what comes in is a stream of new particles.
 
 Random numbers are counters run through Philox4x32-10, keyed by seed, label and segment and counted
-by particle, so no division into chunks or threads changes a bit.
+by particle, so no division into chunks or threads changes a bit. Lattice jumps in closed media come
+at times of their own, keyed by the epoch: there not even the frames change a path.
 
 J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11 (2011); A. Jensen, "Markoff
 chains as an aid in the study of Markoff processes", Skand. Aktuarietidskr. 36 (1953) 87-91.
@@ -38,9 +39,11 @@ from diffusim.sweep import plane
 
 # Seconds per particle, measured on one 3.7 GHz core: drawing its start, an exact jump, a short one
 # between membranes, a lattice jump, and one in an open medium.
-COST_DRAW, COST_JUMP, COST_CROSS, COST_HOP, COST_LEAVE = 30e-9, 9e-9, 60e-9, 3e-9, 4.5e-9
+COST_DRAW, COST_JUMP, COST_CROSS, COST_HOP, COST_LEAVE = 30e-9, 9e-9, 60e-9, 4e-9, 4.5e-9
 # Jumps in a segment: their distribution is a table, and a few particles a call.
 MOST_HOPS = 4e6
+# And jumps since an event, which are counted by numbers of 32 bits.
+MOST_SINCE = 2e9
 # So many times as many as there are at the start may come in.
 MOST_COMING = 1e4
 
@@ -143,6 +146,12 @@ class Walkers(Method):
                 f"walkers would make {hops:.2g} lattice jumps each between two frames, more than "
                 f"{MOST_HOPS:.2g}; take more frames or fewer cells"
             )
+        since = generator.fastest * (segment.stop - segment.since)
+        if since > MOST_SINCE:
+            raise Unsupported(
+                f"walkers would make {since:.2g} lattice jumps each since the last event, more "
+                f"than {MOST_SINCE:.2g}; take fewer cells"
+            )
         return Plan(math.ceil(hops), None, begin + self.particles * hops * cost)
 
     def begin(self, u: Array, origin: Segment) -> Cloud | OpenCloud:
@@ -230,21 +239,24 @@ class Walkers(Method):
         return self._share(jump, place.shape[1], shape, 2 * cost, segment.pulse)
 
     def _hop(self, place: Array, shape: tuple[int, ...], segment: Segment) -> Array | None:
-        from diffusim.loops import particles
+        from diffusim.loops import hops
 
         generator: Generator = segment.view("generator")
-        hops = generator.fastest * segment.duration
-        if hops == 0.0:
+        if generator.fastest == 0.0:
             return None
         if ("moves",) not in segment.views:
-            segment.views["moves",] = moves(generator)
-        thresholds, tail = segment.views["moves",], poisson_tail(hops)
+            segment.views["moves",] = moves(generator), poisson_tail(hops.BLOCK)
+        thresholds, tail = segment.views["moves",]
+        # The end of one segment is the start of the next to the last bit, and so are these.
+        begin, end = (generator.fastest * (t - segment.since)
+                      for t in (segment.start, segment.stop))  # fmt: skip
 
         def hop(part: slice, counts: Array) -> None:
-            particles.hop(place[part], part.start, *segment.key, tail, thresholds,
-                          *generator.plane_wrap, counts)  # fmt: skip
+            hops.hop(place[part], part.start, *segment.epoch_key, begin, end, tail, thresholds,
+                     *generator.plane_wrap, counts)  # fmt: skip
 
-        return self._share(hop, place.size, shape, COST_HOP * (hops + 10), segment.pulse)
+        cost = COST_HOP * (end - begin + 16)
+        return self._share(hop, place.size, shape, cost, segment.pulse)
 
     def _exchange(self, cloud: OpenCloud, segment: Segment) -> OpenCloud:
         """Let particles hop and leave; those that come in are numbered after them."""
