@@ -48,6 +48,16 @@ def by_label(found: Convergence) -> dict[str, Series]:
 # --- powers -------------------------------------------------------------------------------------
 
 
+def test_draws_evener_than_chance_are_steeper_and_sound(tmp_path: Path) -> None:
+    """Starts one in each of N equal parts: the error of the start itself falls as 1 / N or so."""
+    sets = ["methods.2.draws=stratified", "methods.2.limit=lattice", "times={at: [1e-6 s]}"]
+    (series,) = tiny(tmp_path, overrides=sets, high=1e4, repeats=2).series
+    assert series.slope is not None
+    assert series.slope < -0.8
+    assert series.sound
+    assert "N^-1/2 or steeper expected: steeper" in series.verdict
+
+
 @pytest.mark.parametrize("limit", ["cell-to-cell", "lattice"])
 def test_the_error_of_walkers_falls_as_one_over_the_root_of_their_number(
     limit: str, tmp_path: Path

@@ -18,6 +18,8 @@ import diffusim as ds
 from diffusim import comparison, counts, kernels, runs
 from diffusim.block import Array
 from diffusim.loops import hops, particles
+from diffusim.methods import Method
+from diffusim.methods.collapse import Collapse
 from diffusim.methods.modes import Modes
 from diffusim.methods.walkers import Walkers
 from diffusim.testing import counts_p_value
@@ -286,6 +288,24 @@ def test_the_density_at_the_edges_stays_flat(limit: str, spread: float) -> None:
     share = edge.mean()
     z = (counts[edge].sum() - number * share) / np.sqrt(number * share * (1 - share))
     assert abs(z) < FIVE
+
+
+@pytest.mark.parametrize("method", [Walkers(particles=300_000), Collapse(particles=10**12)],
+                         ids=["walkers", "collapse"])  # fmt: skip
+def test_an_uneven_diffusivity_keeps_a_uniform_start_uniform(method: Method) -> None:
+    """A jump of one to a hundred, layers, and a wall: chance alone moves anything. Alarm: 1e-6.
+
+    Steps that take the diffusivity where they start would gather where it is small.
+    """
+    u = np.ones((12, 9))
+    d = np.where(np.arange(12)[:, None] < 5, D, 100.0 * D) * np.linspace(1.0, 2.0, 9)
+    grid = ds.Grid(shape=u.shape, size=(12 * H, 9 * H))
+    water = ds.Diffusion(diffusivity=d, walls=[ds.Wall(axis="x", at=9 * H, span=(0.0, 4 * H))])
+    *_, frame = runs.plan(method, water, grid, [3e3], seed=2).frames(u)
+    assert frame.counts is not None
+    assert counts_p_value(frame.counts, u) > 1e-6
+    slow = frame.counts[:5].sum() - frame.counts.sum() * 5 / 12
+    assert abs(slow) < FIVE * np.sqrt(frame.counts.sum() * 35 / 144)
 
 
 @pytest.mark.parametrize("limit", LIMITS)

@@ -71,7 +71,9 @@ def refined(
         seed = _seed(ready.scenario.seed, chosen.name, number, repeat)
         tell = tells[1 + len(points)]
         points.append(_point(course(number, seed), ready.initial, law, number, seed, tell))
-    return _fitted(Series(chosen.name, chosen.method.limit, exact.name, THEORY, points), remark)
+    even = getattr(chosen.method, "draws", "independent") != "independent"
+    series = Series(chosen.name, chosen.method.limit, exact.name, THEORY, points, even=even)
+    return _fitted(series, remark)
 
 
 def _fitted(series: Series, remark: str) -> Series:

@@ -89,6 +89,8 @@ class Series:
         The fitted power and its confidence interval.
     p_slope, p_pooled : float, optional
         p-values of the theory's power, and of all chi-squares together.
+    even : bool
+        Whether draws are evener than chance, so that the power may be steeper.
     """
 
     label: str
@@ -102,6 +104,7 @@ class Series:
     p_slope: float | None = None
     p_pooled: float | None = None
     remark: str = ""
+    even: bool = False
 
     @property
     def by_chance(self) -> bool:
@@ -122,7 +125,8 @@ class Series:
     @property
     def sound(self) -> bool:
         """Whether chance explains all that differs from theory; steps and cells are not judged."""
-        tests = [p for p in (self.p_slope, self.p_pooled) if p is not None]
+        steeper = self.even and self.slope is not None and self.slope <= self.theory
+        tests = [p for p in (None if steeper else self.p_slope, self.p_pooled) if p is not None]
         return not self.by_chance or all(p >= ALPHA for p in tests)
 
     @property
@@ -152,10 +156,10 @@ class Series:
         if self.by_chance:
             told = "" if self.p_slope is None else f" (p = {self.p_slope:.2g})"
             agreed = self.p_slope is None or self.p_slope >= ALPHA
-            yield (
-                f"slope {self.power}{interval}, N^-1/2 expected: "
-                f"{'compatible' if agreed else 'NOT compatible'}{told}"
-            )
+            steeper = self.even and self.slope <= self.theory
+            word = "steeper" if steeper else "compatible" if agreed else "NOT compatible"
+            theory = "N^-1/2 or steeper" if self.even else "N^-1/2"
+            yield f"slope {self.power}{interval}, {theory} expected: {word}{told}"
         else:
             used, many = sum(p.used for p in self.points), len(self.points)
             yield (
