@@ -21,7 +21,7 @@ from diffusim.medium.obstacles import Obstacles
 from diffusim.plots import shown
 from diffusim.store import Header, Stored, StoredRun
 
-MOST_RUNS, MOST_TRACKS = 3, 30
+MOST_RUNS, MOST_TRACKS, MOST_BARS = 3, 30, 24
 PALE, SOLID = 0.35, "0.35"
 EXPECTED: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0}
 _OBSTACLES: TypeAdapter[Any] = TypeAdapter(Obstacles)
@@ -211,8 +211,12 @@ def _distances(axes: Axes, stored: Stored, runs: list[StoredRun]) -> None:
     times = stored.times / unit
     for run, (mean, error) in zip(runs, of_runs, strict=True):
         hue = style.colour(shown.runs(stored).index(run))
-        axes.errorbar(times, mean / metres**2, error / metres**2, color=hue, marker="o",
-                      markersize=3.0, linestyle="", elinewidth=0.8)  # fmt: skip
+        # More bars than these would hide each other.
+        apart = max(1, times.size // MOST_BARS)
+        axes.plot(times, mean / metres**2, color=hue, linewidth=0.8)
+        axes.errorbar(times[::apart], mean[::apart] / metres**2, error[::apart] / metres**2,
+                      color=hue, marker="o", markersize=3.0, linestyle="",
+                      elinewidth=0.8)  # fmt: skip
     known = rate(stored)
     if known is not None:
         axes.plot(times, known * stored.times / metres**2, **EXPECTED)

@@ -22,8 +22,9 @@ from diffusim.plots.paths import directions, displacements, mean_squares, rate
 from diffusim.propagators.schroedinger import ELECTRON
 from diffusim.store import Stored, StoredRun
 
-# A start is compact up to this part of the box, and free while so many deviations fit into it.
-COMPACT, CLEAR = 0.1, 3.0
+# A start is compact up to this part of the box, and free while no more of it is in the outermost
+# cells, one part in so many of an axis.
+COMPACT, ARRIVED, RIM = 0.1, 1e-3, 32
 # Growth below this part of the start is round-off.
 ROUND_OFF = 1e-9
 DECADE = 10.0
@@ -122,8 +123,8 @@ def spreads(stored: Stored, prefix: str = "") -> list[Spread]:
     Returns
     -------
     list of Spread
-        None at all where the start is wider than a tenth of the box along an axis, or where three
-        standard deviations reach beyond its sides in the end.
+        None at all where the start is wider than a tenth of the box along an axis, or where a
+        thousandth of the content is at its sides in the end.
     """
     runs, last = shown.runs(stored), len(stored.times) - 1
     if not runs or last < 1 or not _free(stored, runs[0], last):
@@ -170,12 +171,20 @@ def _free(stored: Stored, run: StoredRun, last: int) -> bool:
             if low > 0.0:
                 return False
             low = -high  # rings and shells go on beyond their axis
-        start, end = (math.sqrt(max(0.0, m[axis]) / number[axis]) for _, m in (ends[0], ends[1]))
-        middle = float(ends[1][0][axis])
-        inside = low <= middle - CLEAR * end and middle + CLEAR * end <= high
-        if start > COMPACT * (high - low) or not inside:
+        start = math.sqrt(max(0.0, ends[0][1][axis]) / number[axis])
+        if start > COMPACT * (high - low) or _arrived(stored, run, last, axis) > ARRIVED:
             return False
     return True
+
+
+def _arrived(stored: Stored, run: StoredRun, number: int, axis: int) -> float:
+    """The part of a field's content that is in the outermost cells of an axis."""
+    content = shown.mean(run, number) * shown.volume(stored)
+    other = tuple(k for k in range(content.ndim) if k != axis)
+    along = np.abs(np.sum(content, axis=other))
+    rim = max(1, along.size // RIM)
+    low = 0.0 if stored.axes[axis] == "r" else float(np.sum(along[:rim]))
+    return (low + float(np.sum(along[-rim:]))) / float(np.sum(along))
 
 
 def _of_paths(stored: Stored, run: StoredRun) -> tuple[Array | None, Array | None]:
