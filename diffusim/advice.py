@@ -128,6 +128,7 @@ def _others(experiment: Experiment) -> Iterator[str]:
             course = runs.plan(
                 kind(), scenario.propagator, scenario.grid, scenario.frame_times,
                 traits=traits, seed=scenario.seed, channels=channels,
+                contents=runs.contents_of(experiment.initial, scenario.grid, channels),
             )  # fmt: skip
         except ValidationError:
             yield f"{word}: it has options that must be given"

@@ -10,21 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from diffusim.block import Array, Unsupported
-from diffusim.counts import ahead_or_behind, chi_square_pair, expected_noise
-
-# A ratio of observed to predicted error within these bounds is as predicted.
-LOW, HIGH = 0.5, 2.0
-# Errors below this are round-off and tolerances; no leading term can be told from them.
-FLOOR = 1e-11
-ALPHA = 1e-6
-
-AS_PREDICTED, UNEXPLAINED, REFERENCE = "as predicted", "unexplained", "reference"
-NOT_JUDGED, UNEXPECTED = "not judged", "outside expect"
+from diffusim.counts import ahead_or_behind, chi_square_pair, expected_noise, freedom_of
+from diffusim.verdicts import (
+    NOT_JUDGED,
+    REFERENCE,
+    SHAKY,
+    UNEXPECTED,
+    UNEXPLAINED,
+    Series,
+    judge_chance,
+    judge_noise,
+    judge_ratio,
+)
 
 
 class Frames(Protocol):
@@ -67,20 +69,6 @@ class Trajectory(Protocol):
         ``weight`` is what a particle is worth in field units times volume, where their number
         varies, ``deviation`` a standard deviation of each cell that chance alone brings.
         """
-
-
-@dataclass(frozen=True)
-class Series:
-    """What was measured in every frame of a run."""
-
-    l1: list[float] = field(default_factory=list)
-    l2: list[float] = field(default_factory=list)
-    linf: list[float] = field(default_factory=list)
-    mass: list[float] = field(default_factory=list)
-    predicted: list[float | None] = field(default_factory=list)
-    p_cells: list[float] = field(default_factory=list)
-    p_blocks: list[float] = field(default_factory=list)
-    p_time: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -227,53 +215,104 @@ def _row(
         handled = size + float(np.sum(np.abs(accounts)))
         series.mass.append((total - first - float(np.sum(accounts))) / (handled or 1.0))
         minimum, maximum = min(minimum, float(np.min(u))), max(maximum, float(np.max(u)))
-        if run.counts is not None and judged:
+        if run.counts is not None and (judged or not by_chance):
             law, before = (r, last) if by_chance else (u, np.zeros(1))
-            _count(series, run, number, (law * volume, before * volume), channels)
+            wrong = _wrong(reference, number) if by_chance else 0.0
+            _count(series, run, number, (law * volume, before * volume), channels, wrong)
         if run.counts is not None and judged and by_chance:
             particles = int(np.sum(run.counts[number])) // max(1, channels)
             worth = _read(run, "weight", number)
             series.predicted.append(expected_noise(r, particles, channels, volume, worth))
         if (deviation := _read(run, "deviation", number)) is not None:
             series.predicted.append(relative(deviation, r, 2, volume))
+            series.freedom.append(freedom_of(deviation))
         last = r
     series.predicted.extend([] if series.predicted else _owed(run, reference))
     worst = int(np.argmax(series.l2))
-    verdict, reason, ratio = NOT_JUDGED, f"no reference of limit {run.facts.get('limit')}", None
-    p_value = p_last = None
     expected = series.predicted[-1] if series.predicted else None
-    if run.label == reference.label:
-        verdict, reason = REFERENCE, ""
-    elif series.p_cells and by_chance:
-        verdict, reason, p_value, p_last = _judge_chance(series)
-        ratio = series.l2[-1] / expected if expected else None
-    elif judged and series.predicted:
-        verdict, reason, ratio = _judge_ratio(series, run.facts.get("prediction"))
-    elif judged:
-        reason = "this method predicts no error"
-    if series.p_cells and p_value is None:
-        # Positions drawn from a field that is no count itself have to follow the law beside it.
-        drawn, why, p_value, p_last = _judge_chance(series)
-        if drawn == UNEXPLAINED:
-            verdict, reason = drawn, f"positions drawn: {why}"
+    found = _judged(run, reference, series, judged, by_chance)
     return Row(
         label=run.label, limit=str(run.facts.get("limit", "")), reference=reference.label,
         l1=series.l1[-1], l2=series.l2[-1], linf=series.linf[-1], worst_l2=series.l2[worst],
-        worst_time=float(times[worst]), expected=expected, ratio=ratio, p_value=p_value,
-        p_last=p_last, mass_drift=max(map(abs, series.mass)), minimum=minimum, maximum=maximum,
-        seconds=float(run.facts.get("seconds", 0.0)), verdict=verdict, reason=reason, series=series,
+        worst_time=float(times[worst]), expected=expected, ratio=found.ratio, p_value=found.p_value,
+        p_last=found.p_last, mass_drift=max(map(abs, series.mass)), minimum=minimum, maximum=maximum,
+        seconds=float(run.facts.get("seconds", 0.0)), verdict=found.verdict, reason=found.reason, series=series,
         accounts=dict(zip(run.facts.get("accounts", ()), map(float, accounts), strict=False)),
     )  # fmt: skip
 
 
+class _Found(NamedTuple):
+    """A verdict with its reason, and the numbers it rests on."""
+
+    verdict: str
+    reason: str
+    ratio: float | None = None
+    p_value: float | None = None
+    p_last: float | None = None
+
+
+def _judged(
+    run: Trajectory, reference: Trajectory, series: Series, judged: bool, by_chance: bool
+) -> _Found:
+    """Judge a run by what kind of error it has, against a reference of its limit if there is."""
+    found = _Found(NOT_JUDGED, f"no reference of limit {run.facts.get('limit')}")
+    if run.label == reference.label:
+        found = _Found(REFERENCE, "")
+    elif judged and reference.facts.get("statistical"):
+        found = _Found(NOT_JUDGED, f"its reference {reference.label} is drawn by chance itself")
+    elif judged and by_chance and (worse := _worse(series, reference)):
+        found = _Found(NOT_JUDGED, worse)
+    elif series.p_cells and by_chance:
+        verdict, reason, p_value, p_last = judge_chance(series)
+        noise = series.predicted[-1]
+        ratio = series.l2[-1] / noise if noise else None
+        found = _Found(verdict, reason, ratio, p_value, p_last)
+    elif judged and series.freedom:
+        found = _Found(*judge_noise(series))
+    elif judged and series.predicted:
+        found = _Found(*judge_ratio(series, run.facts.get("prediction")))
+    elif judged:
+        found = _Found(NOT_JUDGED, "this method predicts no error")
+    if series.p_cells and not by_chance:
+        # Positions drawn from a field that is no count itself have to follow that one.
+        drawn, why, p_value, p_last = judge_chance(series)
+        found = found._replace(p_value=p_value, p_last=p_last)
+        if drawn == UNEXPLAINED:
+            found = found._replace(verdict=drawn, reason=f"positions drawn: {why}")
+    return found
+
+
+def _worse(series: Series, reference: Trajectory) -> str:
+    """Say so where a reference errs by more than a part of what chance brings."""
+    for number, noise in enumerate(series.predicted):
+        if noise and (error := _wrong(reference, number)) > SHAKY * noise:
+            return (
+                f"its reference {reference.label} errs by {error:.2g}, which is not little beside "
+                f"the noise of {noise:.2g}"
+            )
+    return ""
+
+
+def _wrong(reference: Trajectory, number: int) -> float:
+    """By how much a reference may be wrong itself, and round-off."""
+    told = reference.facts.get("predicted", ())
+    own = told[number] if number < len(told) else None
+    return 1e-15 + float(own or 0.0)
+
+
 def _count(
-    series: Series, run: Trajectory, number: int, laws: tuple[Array, Array], channels: int
+    series: Series,
+    run: Trajectory,
+    number: int,
+    laws: tuple[Array, Array],
+    channels: int,
+    wrong: float,
 ) -> None:
     """Test the counts of a frame against their law, and against the law of the frame before."""
     if run.counts is None:
         return
     counts, worth = run.counts[number], _read(run, "weight", number)
-    p_cells, p_blocks = chi_square_pair(counts, laws[0], channels, worth)
+    p_cells, p_blocks = chi_square_pair(counts, laws[0], channels, worth, wrong)
     series.p_cells.append(p_cells)
     series.p_blocks.append(p_blocks)
     if run.facts.get("statistical", True):
@@ -316,44 +355,6 @@ def relative(error: Array, reference: Array, order: float, volume: float | Array
     apart, size = (np.linalg.norm(np.ravel(weight * (v / scale)), order)
                    for v in (error, reference))  # fmt: skip
     return float(apart / size)
-
-
-# --- deterministic methods: observed over predicted ---------------------------------------------
-
-
-def _judge_ratio(series: Series, kind: str | None) -> tuple[str, str, float | None]:
-    """Judge the worst and the last frame by the ratio of observed to predicted error."""
-    pairs = [(o, p) for o, p in zip(series.l2, series.predicted, strict=True) if p is not None]
-    if not pairs or (None in series.predicted and not any(map(any, pairs))):
-        if max(series.l2) <= FLOOR:
-            return AS_PREDICTED, "round-off", None
-        return NOT_JUDGED, "too few steps in all frames for theory to tell the error", None
-    judged = {max(pairs), pairs[-1]}
-    if kind != "bound":
-        judged = {pair for pair in judged if max(pair) > FLOOR}
-    if not judged:
-        return AS_PREDICTED, "round-off", None
-    ratios = [observed / predicted if predicted else math.inf for observed, predicted in judged]
-    least = 0.0 if kind == "bound" else LOW
-    far = max(ratios, key=lambda ratio: abs(math.log(max(ratio, 1e-300))))
-    shown = max(ratios) if kind == "bound" else far
-    if all(least <= ratio <= HIGH for ratio in ratios):
-        return AS_PREDICTED, f"error is {shown:.2g} x predicted", shown
-    return UNEXPLAINED, f"error is {shown:.3g} x predicted, allowed {least:g} to {HIGH:g}", shown
-
-
-# --- statistical methods ------------------------------------------------------------------------
-
-
-def _judge_chance(series: Series) -> tuple[str, str, float, float]:
-    """Judge the last and the worst frame; the worst of m tests counts m-fold (Bonferroni)."""
-    kinds = [kind for kind in (series.p_cells, series.p_blocks, series.p_time) if kind]
-    tests = sum(map(len, kinds))
-    p_last = min(1.0, len(kinds) * min(kind[-1] for kind in kinds))
-    p_worst = min(1.0, tests * min(map(min, kinds)))
-    verdict = AS_PREDICTED if min(p_last, p_worst) >= ALPHA else UNEXPLAINED
-    reason = f"p = {p_last:.2g} last, {p_worst:.2g} worst of {tests} tests, alpha {ALPHA:g}"
-    return verdict, reason, p_worst, p_last
 
 
 def _expected(row: Row, limits: Mapping[str, float]) -> Row:

@@ -15,6 +15,9 @@ LEAST_EXPECTED, NEXT_TO_NOTHING = 5.0, 1e-3
 # Independent particles enough for a mean over them to be normal far into the tails.
 MANY = 1000.0
 BLOCK = 16
+# Pools that expect less than so many, and are fewer than so many, have exact tails beside the
+# chi-square, wherever that finds something suspicious.
+ENOUGH, MANY_POOLS, SUSPICIOUS = 1000.0, 50, 1e-3
 # Weights below this are round-off of a law that does not change.
 NO_FLOW = 1e-11
 
@@ -55,7 +58,11 @@ def expected_noise(
 
 
 def chi_square_pair(
-    counts: Array, law: Array, channels: int = 0, worth: Array | None = None
+    counts: Array,
+    law: Array,
+    channels: int = 0,
+    worth: Array | None = None,
+    error: float = 0.0,
 ) -> tuple[float, float]:
     """p-values of counts against the law, by single cells and by blocks of 16 x 16 cells.
 
@@ -67,13 +74,16 @@ def chi_square_pair(
     worth : array, optional
         What a particle is worth, one number for each channel, where their number varies: the counts
         are then judged as independent draws, and their total counts as one of them.
+    error : float
+        By how much the law itself may be wrong, as a part of its largest content. Cells of which it
+        tells less than chance would are tested for holding far too much only.
     """
     pairs = [(found, expected(found, wanted, one)) for found, wanted, one in
              zip(parts(counts, channels), parts(law, channels), worths(worth, channels),
                  strict=True)]  # fmt: skip
     blocks = [(_blocks(found), _blocks(wanted)) for found, wanted in pairs]
     fixed = 1 if worth is None else 0
-    return _pearson(pairs, fixed), _pearson(blocks, fixed)
+    return _guarded(pairs, fixed, error), _guarded(blocks, fixed, error)
 
 
 def worths(worth: Array | None, channels: int) -> list[float | None]:
@@ -105,15 +115,53 @@ def chi_square(counts: Array, expected: Array) -> float:
     return _pearson([(counts, expected)])
 
 
-def _pearson(pairs: Sequence[tuple[Array, Array]], fixed: int = 1) -> float:
+def _guarded(pairs: Sequence[tuple[Array, Array]], fixed: int, error: float) -> float:
+    """Pearson's p-value, where there are few pools no smaller than exact tails allow.
+
+    Chi-square's own tail is far too thin for a few counts of five: a statistic of one in a million
+    is a count of one in ten thousand. So of few small pools the least exact Poisson tail, times
+    their number, has to be as small, or the chi-square of the large ones.
+    """
+    p = _pearson(pairs, fixed, error)
+    if p > SUSPICIOUS:
+        return p
+    tails, statistic, freedom = list[float](), 0.0, 0
+    for counts, expected in ((n.ravel(), e.ravel()) for n, e in pairs):
+        common = expected >= _rare(expected, error)
+        if not np.any(common):
+            continue
+        starts = _pools(expected[common])
+        found, wanted = (np.add.reduceat(v[common], starts) for v in (counts, expected))
+        few = wanted < ENOUGH
+        statistic += float(np.sum((found[~few] - wanted[~few]) ** 2 / wanted[~few]))
+        freedom += int(np.sum(~few))
+        below = special.gammaincc(found[few] + 1.0, wanted[few])
+        above = special.gammainc(np.maximum(found[few], 1e-300), wanted[few])
+        tails += (2.0 * np.minimum(below, np.where(found[few] > 0, above, 1.0))).tolist()
+    if not tails or len(tails) >= MANY_POOLS:
+        return p
+    many = float(special.gammaincc(0.5 * freedom, 0.5 * statistic)) if freedom else 1.0
+    return max(p, min(1.0, 2.0 * min(many, len(tails) * min(tails))))
+
+
+def _rare(expected: Array, error: float) -> float:
+    """Below what cells expect too little for a chi-square, or less than their law can tell."""
+    slack = error * float(np.max(expected, initial=0.0))
+    # Where the law may be wrong by a tenth of the noise, slack = sqrt(e) / 10.
+    return max(NEXT_TO_NOTHING, 100.0 * slack**2)
+
+
+def _pearson(pairs: Sequence[tuple[Array, Array]], fixed: int = 1, error: float = 0.0) -> float:
     """The same for independent channels: statistics and degrees of freedom add up.
 
     ``fixed`` is 1 where the total of a channel is given, and 0 where it varies like any other.
     """
     found, hoped, statistic, freedom = 0, 0.0, 0.0, 0
     for counts, expected in ((n.ravel(), e.ravel()) for n, e in pairs):
-        rare = expected < NEXT_TO_NOTHING
-        found, hoped = found + int(np.sum(counts[rare])), hoped + float(np.sum(expected[rare]))
+        rare = expected < _rare(expected, error)
+        slack = error * float(np.max(expected, initial=0.0)) * int(np.sum(rare))
+        found = found + int(np.sum(counts[rare]))
+        hoped = hoped + float(np.sum(expected[rare])) + slack
         counts, expected = counts[~rare], expected[~rare]
         ends = _pools(expected) if expected.size else expected
         if ends.size > fixed:
@@ -157,6 +205,24 @@ def ahead_or_behind(
     if spread < MANY * largest**2 or largest < NO_FLOW:
         return 1.0
     return float(special.erfc(abs(score) / math.sqrt(2.0 * spread)))
+
+
+def freedom_of(deviation: Array) -> float:
+    """How many equal cells would share a noise as this one is shared, (sum v)^2 / sum v^2."""
+    variances = np.square(np.ravel(deviation))
+    squares = float(np.sum(variances**2))
+    return float(np.sum(variances)) ** 2 / squares if squares else 0.0
+
+
+def p_of_noise(ratio: float, freedom: float) -> float:
+    """p-value of an error that is so many times the one expected, against more or less of it.
+
+    Its square is a sum over cells that are neither normal nor quite independent, so a quarter of
+    their number counts as degrees of freedom.
+    """
+    half = 0.125 * freedom
+    above = float(special.gammaincc(half, half * ratio**2))
+    return min(1.0, 2.0 * min(above, 1.0 - above))
 
 
 def _pools(expected: Array) -> Array:

@@ -151,10 +151,12 @@ def _plan(
 ) -> tuple[list[Course], dict[str, str], str | None]:
     channels = channels_of(initial, scenario.grid)
     traits, times = runs.traits_of(initial, channels), scenario.frame_times
+    contents = runs.contents_of(initial, scenario.grid, channels)
 
     def course(method: Method) -> Course:
         return runs.plan(method, scenario.propagator, scenario.grid, times,
-                        traits=traits, seed=scenario.seed, channels=channels)  # fmt: skip
+                        traits=traits, seed=scenario.seed, channels=channels,
+                        contents=contents)  # fmt: skip
 
     courses, problems, roles = [], [], dict[str, str]()
     wanted: list[tuple[Method, Path_]] = [
@@ -182,6 +184,11 @@ def _plan(
         # Nothing can be judged by a method that is not exact itself, unless the scenario says so.
         name = (exact or plain)[0].name
         roles |= {name: "reference"} if exact else {}
+    elif (added := reference_of(courses[0].method.limit, courses, "", course)) is not None:
+        # What is drawn by chance is judged by a law, not by another draw.
+        name = added.name
+        courses.append(added)
+        roles[name] = "reference"
     limits = {c.method.limit for c in courses if c.name == name}
     for limit in sorted({c.method.limit for c in courses} - limits):
         if name is not None and (added := reference_of(limit, courses, name, course)) is not None:
@@ -194,10 +201,10 @@ def reference_of(
     limit: str, courses: list[Course], name: str, course: Callable[[Method], Course]
 ) -> Course | None:
     """An exact method that gives this limit: the reference's own kind first, then any other."""
-    first = next(c.method for c in courses if c.name == name)
+    first = [type(c.method) for c in courses if c.name == name]
     taken = {c.name.casefold() for c in courses}
     others = [kind for _, kind in Method.everyone() if not isinstance(kind, Unsupported)]
-    for kind in [type(first), *others]:
+    for kind in [*first, *others]:
         if kind.statistical or kind.order is not None:
             continue
         label = f"{kind.word}-{limit}"

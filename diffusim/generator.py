@@ -188,7 +188,9 @@ class Generator:
     @cached_property
     def fastest(self) -> float:
         """Largest of these rates; explicit steps are probabilities while dt <= 1 / fastest."""
-        return float(np.max(np.abs(self.leaving)))
+        # What grows, under a potential below zero, counts as fast as what decays.
+        drains = self.drains
+        return float(np.max(np.abs(self.leaving - drains + np.abs(drains))))
 
     @cached_property
     def resting(self) -> bool:

@@ -69,7 +69,8 @@ def jumps(generator: Generator) -> Jumps:
         if np.min(amounts, initial=0.0) < 0.0:
             raise Unsupported(
                 f"particles come in by the account {names[account]}, or leave from where they are; "
-                "it takes away what need not be there (a negative value, flux or source)"
+                "it takes away what need not be there (a negative value, flux or source, "
+                f"{'propagator.source' if names[account] == 'source' else 'grid.edges'})"
             )
         some = amounts > 0.0
         births.append(amounts[some])

@@ -29,6 +29,9 @@ ROUND_OFF = 1e-12
 MOST_STEPS = 10**9
 # Radians of the fastest wave on the cells in a step, where no dt is given.
 PERIOD = 0.25
+# Part of the time in which the fastest of what grows does so by e, likewise.
+GROWTH = 0.05
+ROUNDING = 4e-15
 # Steps until the first frame after an event where no dt is given; later steps are as long.
 STEPS_PER_AGE = 64
 
@@ -242,7 +245,10 @@ class Stepping(Balanced):
             return self.dt
         age = (segment.stop - segment.since) / STEPS_PER_AGE
         generator: Generator = segment.view("generator")
-        return min(age, PERIOD / generator.fastest) if generator.turn != 1.0 else age
+        if generator.turn != 1.0:
+            return min(age, PERIOD / generator.fastest) if generator.fastest else age
+        grows = 0.0 if generator.loss is None else -float(np.min(generator.loss))
+        return min(age, GROWTH / grows) if grows > 0.0 else age
 
 
 class Adaptive(OnLattice, Stepping):
@@ -344,7 +350,8 @@ class Adaptive(OnLattice, Stepping):
             weight = np.sqrt(generator.volume)
             size = float(np.linalg.norm(weight * twice)) or 1.0
             apart = float(np.linalg.norm(weight * (once - twice))) / size / (2**order - 1)
-            allowed = (self.tolerance or 1.0) * dt / segment.duration
+            # Nothing can be told below round-off.
+            allowed = max((self.tolerance or 1.0) * dt / segment.duration, ROUNDING)
             change = 0.9 * (allowed / max(apart, 1e-300)) ** (1.0 / order)
             if apart <= allowed or dt <= 1e-9 * segment.duration:
                 u, done, fresh = twice, done + dt, False

@@ -91,6 +91,10 @@ class Method(Member, family="diffusim.methods"):
         """Return this method with every choice left open decided, having seen the whole course."""
         return self
 
+    def started(self, _contents: Sequence[float]) -> Self:
+        """Return this method, settled, having seen how much there is in each channel at first."""
+        return self
+
     def least(self) -> Self:
         """The same method with as little to do as it can have, for loading its loops."""
         return self
@@ -177,6 +181,7 @@ def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -
                 word
                 for word, kind in Method.everyone()
                 if not isinstance(kind, Unsupported)
+                and not (kind.statistical and propagator.waves)
                 and set(traits) <= _handled(kind, traits)
                 and set(kind.needs) & set(views)
             ]

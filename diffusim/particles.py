@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from diffusim.block import Unsupported
+from diffusim.block import Array, Unsupported
 from diffusim.medium.doors import Doors, doors, poisson
 from diffusim.medium.planes import Between, between
 from diffusim.segment import Segment
@@ -28,16 +28,17 @@ def possible(course: Sequence[Segment]) -> Literal["cell-to-cell", "lattice"]:
     return "cell-to-cell"
 
 
-def arriving(course: Sequence[Segment]) -> float:
-    """What comes in over a course, in field units times volume."""
-    total, last = 0.0, course[-1].epoch if course else 0
+def arriving(course: Sequence[Segment]) -> tuple[float, float]:
+    """What comes in over a course and at most in one segment, in field units times volume."""
+    total, most, last = 0.0, 0.0, course[-1].epoch if course else 0
     for number, segment in enumerate(course):
         if segment.propagator.accounts(segment.grid):
-            total += doors_of(segment).births * segment.duration
+            came = doors_of(segment).births * segment.duration
+            total, most = total + came, max(most, came)
         ends = number + 1 == len(course) or course[number + 1].since != segment.since
         if ends and last > EPOCHS_KEPT:
             segment.views.clear()
-    return total
+    return total, most
 
 
 def doors_of(segment: Segment) -> Doors:
@@ -62,3 +63,9 @@ def between_of(segment: Segment) -> Between:
         amid = 0.5 * (segment.start + segment.stop)
         segment.views["between",] = between(segment.propagator, segment.grid, amid)
     return segment.views["between",]  # type: ignore[no-any-return]
+
+
+def still(followed: Array, stays: Array) -> Array:
+    """Where those that are followed are among those that stay, -1 if they do not."""
+    after = np.append(np.where(stays, np.cumsum(stays) - 1, -1), -1)
+    return np.asarray(after[followed])

@@ -46,11 +46,14 @@ def memory_needed(courses: Iterable[Course]) -> int:
     courses = list(courses)
     most, kept = 0, 0
     for course in courses:
-        state = course.method.memory(course.grid)
+        # A wave's numbers are twice as long, its fields to work in too.
+        twice = 2 if course.propagator.waves else 1
+        state = twice * course.method.memory(course.grid)
         waiting = int(WAITING_COPIES * _waiting(course))
         # Of several channels one at a time is worked on, and its state exists beside all others'.
         others = int(((course.channels - 1) * STATE_COPIES + 1) * state) if course.channels else 0
-        most = max(most, _work(course.method, course.grid) + waiting + others - state)
+        work = twice * _work(course.method, course.grid)
+        most = max(most, work + waiting + others - state)
         kept += max(1, course.channels) * state
     return PROGRAM + LOOPS + max(FIGURES, most + kept)
 
@@ -70,8 +73,9 @@ def _work(method: Method, grid: Grid) -> int:
 
 
 def _frame(course: Course) -> int:
-    """Bytes of one frame: a field, and counts beside it."""
+    """Bytes of one frame: a field, and what is stored beside it."""
     arrays = 2 if course.method.statistical else 1
+    arrays += course.propagator.beside
     return 8 * course.grid.cells * max(1, course.channels) * arrays
 
 

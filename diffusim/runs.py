@@ -210,7 +210,11 @@ class Course:
                 yield Prediction(power / (power - 1.0) * (mine - frame.field))
             return
         # Leading terms are formed on frames, which tell of a wave its square only.
-        untold = self.propagator.waves and self.method.order is not None
+        untold = (
+            self.propagator.waves
+            and self.method.order is not None
+            and not self.method.chooses_steps
+        )
         if untold or type(self.method).predict is Method.predict:
             yield from [None] * len(self.times)
             return
@@ -259,6 +263,7 @@ def plan(
     traits: Mapping[str, str] | None = None,
     seed: int = 0,
     channels: int = 0,
+    contents: Sequence[float] = (),
 ) -> Course:
     """Settle a method on a propagator and plan every segment before anything is computed.
 
@@ -271,6 +276,8 @@ def plan(
         Traits of the initial field, beside those of the propagator.
     channels : int
         How many fields are carried along a first axis; 0 where there is no such axis.
+    contents : sequence of float, optional
+        What each of them holds at first, in field units times volume.
 
     Raises
     ------
@@ -289,11 +296,17 @@ def plan(
         raise Unsupported(reason)
     segments = cut(grid, propagator, [*map(float, frames)], seed, method.name)
     settled = method.settle(segments)
+    settled = settled.started(contents) if contents else settled
     plans = []
     for segment in segments:
         plans.append(settled.plan(segment))
         _let_go(segments, segment)
     return Course(settled, propagator, grid, frames, seed, segments, plans, channels)
+
+
+def contents_of(u: Array, grid: Grid, channels: int = 0) -> list[float]:
+    """What each channel of a field holds, in field units times volume; nothing of a wave."""
+    return [] if np.iscomplexobj(u) else [grid.total(part) for part in parts(u, channels)]
 
 
 def traits_of(u: Array, channels: int = 0) -> dict[str, str]:

@@ -13,7 +13,7 @@ from diffusim.channels import channels_of, each
 from diffusim.grid import Grid
 from diffusim.methods import Method
 from diffusim.propagators import Propagator
-from diffusim.runs import plan, traits_of
+from diffusim.runs import contents_of, plan, traits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,8 @@ def solve(
         raise problem
     u = each(lambda part: propagator.prepare(part, grid), u, channels)
     course = plan(Method.read(method), propagator, grid, times, traits=traits_of(u, channels),
-                  seed=seed, channels=channels)  # fmt: skip
+                  seed=seed, channels=channels,
+                  contents=contents_of(u, grid, channels))  # fmt: skip
     frames = list(course.frames(u))
     facts = {**course.facts(), "seconds": sum(frame.seconds for frame in frames)}
     arrays = {name: np.stack([frame.extras[name] for frame in frames])

@@ -141,6 +141,9 @@ class Eigenbasis:
 
 
 def _along(matrix: Array, u: Array, axis: int) -> Array:
+    if np.iscomplexobj(u) and not np.iscomplexobj(matrix):
+        # As complex numbers the matrix would cost four times as much.
+        return _along(matrix, u.real, axis) + 1j * _along(matrix, u.imag, axis)
     return np.asarray(matrix @ u if axis == 0 else u @ matrix.T)
 
 

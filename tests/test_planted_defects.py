@@ -14,8 +14,9 @@ import pytest
 
 import diffusim as ds
 from diffusim.block import Array
-from diffusim.comparison import AS_PREDICTED, UNEXPLAINED, Row, compare
+from diffusim.comparison import Row, compare
 from diffusim.methods.modes import Modes
+from diffusim.verdicts import AS_PREDICTED, UNEXPLAINED
 
 CELLS, START, SPREAD, STEPS = 64, 9, 8.0, 20
 LENGTH = float(CELLS)

@@ -27,7 +27,7 @@ times: {stop: 20 fs, frames: 3}
 methods: [chebyshev, {kind: adi, dt: 0.5 fs}]
 seed: 1
 """
-SCREEN = "obstacles: {kind: boxes, boxes: [{x: [12 nm, 13 nm], y: [0 nm, 8 nm]}]}"
+SCREEN = "obstacles: {kind: boxes, boxes: [{x: [12 nm, 13 nm], y: [0 nm, 10 nm]}]}"
 
 
 @contextmanager

@@ -312,7 +312,10 @@ def test_a_reference_may_be_a_label_a_word_or_a_mapping(
     [
         ("[ftcs, modes]", {"ftcs": "as predicted", "modes": "reference"}),
         ("[ftcs, {kind: ftcs, label: fine, dt: 5 s}]", {"ftcs": "reference", "fine": "not judged"}),
-        ("[{kind: walkers, particles: 1e4}]", {"walkers": "reference"}),
+        (
+            "[{kind: walkers, particles: 1e4}]",
+            {"walkers": "as predicted", "gaussian-cell-to-cell": "reference"},
+        ),
     ],
     ids=["an exact one", "none exact", "chance alone"],
 )

@@ -9,9 +9,10 @@ import pytest
 from scipy import special
 
 import diffusim as ds
-from diffusim.comparison import AS_PREDICTED, NOT_JUDGED, UNEXPLAINED, Row, compare
+from diffusim.comparison import Row, compare
 from diffusim.counts import ahead_or_behind, chi_square, chi_square_pair
 from diffusim.initial import Halves
+from diffusim.verdicts import AS_PREDICTED, NOT_JUDGED, UNEXPLAINED
 
 GRID = ds.Grid(shape=(48, 36), size=(0.048, 0.045))
 WATER = ds.Diffusion(diffusivity=1.5e-9)

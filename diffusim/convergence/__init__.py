@@ -143,6 +143,8 @@ def _chosen(
     names = [method.name for method in ready.scenario.methods]
     courses = {course.name: course for course in ready.courses}
     found = [courses[name] for name in names if suits(courses[name].method)]
+    if refine == "particles" and not only:
+        found = list({_but_for_numbers(c.method): c for c in reversed(found)}.values())[::-1]
     unfit = [name for name in names if not suits(courses[name].method)]
     if (only and unfit) or not found:
         raise Invalid(
@@ -150,6 +152,12 @@ def _chosen(
             "see `diffusim methods`, and add one by --set methods=[...]"
         )
     return found
+
+
+def _but_for_numbers(method: Method) -> str:
+    """What a method is, whatever its label and however many particles it has."""
+    told = method.model_dump(mode="json", exclude={"label", *crowds.FEWEST})
+    return f"{method.word} {sorted(told.items())}"
 
 
 def _exact(ready: Experiment, only: Sequence[str]) -> list[Course]:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from diffusim.block import Array
-from diffusim.comparison import ALPHA, FLOOR
+from diffusim.verdicts import ALPHA, FLOOR
 
 Refinement = Literal["particles", "dt", "grid"]
 

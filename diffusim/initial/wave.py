@@ -51,11 +51,15 @@ class Packet(Start):
             raise Invalid("a packet travels in a box; this grid is radial", "kind")
         turn = math.radians(self.angle)
         number = 2.0 * math.pi / self.wavelength if self.wavelength else 0.0
-        if self.wavelength and self.wavelength < 2.0 * max(grid.spacing):
-            raise Invalid("it is shorter than two cells, which no field of cells can tell",
-                          "wavelength")  # fmt: skip
         wave: Any = 1.0
         along = (math.cos(turn), math.sin(turn))
+        for h, w, part in zip(grid.spacing, widths, along, strict=False):
+            if abs(number * part) * h > math.pi * (1.0 + 1e-12):
+                raise Invalid("it is shorter than two cells, which no field of cells can tell",
+                              "wavelength")  # fmt: skip
+            if w < 0.5 * h and grid.shape[0] > 1:
+                raise Invalid("it is narrower than a cell, which no field of cells can tell",
+                              "width")  # fmt: skip
         for axis, (c, w) in enumerate(zip(self.centre, widths, strict=True)):
             x = grid.along(axis, grid.centres(axis)) - c
             wave = wave * np.exp(-((x / (2.0 * w)) ** 2) + 1j * number * along[axis] * x)

@@ -33,8 +33,8 @@ vector instructions. Along the second each cell would wait for the one before it
 abreast, which keeps the processor's pipelines full, and fields are stored in that order.
 
 Arrays are two-dimensional, C-contiguous and of one dtype, float32, float64 or complex128. Factors
-are found in float64, or in complex128 for waves, whose diagonals dominate. Of the compiled loops
-nothing is checked.
+are found in float64, or in complex128 for waves, whose pivots have real parts of one or more. Of
+the compiled loops nothing is checked.
 
 References
 ----------

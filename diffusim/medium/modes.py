@@ -97,8 +97,10 @@ def _exponential(
     turn = generator.turn
 
     def factors(duration: float) -> list[Array]:
-        found = [np.exp(-turn * duration * rate) for rate in rates]
-        return [found[0] * np.exp(-turn * duration * loss), *found[1:]]
+        # What grows beyond all numbers is told where the frame is looked at.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = [np.exp(-turn * duration * rate) for rate in rates]
+            return [found[0] * np.exp(-turn * duration * loss), *found[1:]]
 
     affine = bool(np.any(generator.gains))
     return Symbol(grid.shape, [a.basis for a in axes], factors, rates, loss, affine, ratios,
@@ -130,8 +132,8 @@ def _along_axes(grid: Grid, loss: Array) -> list[Array | None]:
     columns = whole[:1, :] - np.min(whole[0, :])
     rest = whole - rows - columns
     if np.ptp(rest) > ALIKE * np.max(whole):
-        raise Unsupported("the rate of decay differs along both axes (propagator.decay), "
-                          "so it has no symbol")  # fmt: skip
+        raise Unsupported("the rate of decay differs along both axes (propagator.decay or "
+                          "propagator.potential), so it has no symbol")  # fmt: skip
     least = max(0.0, float(rest[0, 0]))
     if np.any(columns):
         columns = columns + least

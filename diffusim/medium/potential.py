@@ -50,13 +50,19 @@ class Potential(Block):
             When the formula has no finite value in every cell.
         """
         if not isinstance(self.shape, str):
-            return np.full((1,) * len(grid.shape), self.height / HBAR * float(self.shape))
+            level = self.height / HBAR * float(self.shape)
+            if not math.isfinite(level) or abs(level) > 1e100:
+                raise Invalid("it is beyond all numbers; take a lower one", "height")
+            return np.full((1,) * len(grid.shape), level)
         formula = Formula(self.shape)
         try:
             values = formula(**grid.places())
         except Invalid as problem:
             raise Invalid(problem.message, "shape") from None
-        found = self.height / HBAR * values
+        with np.errstate(over="ignore"):
+            found = self.height / HBAR * values
+        if not np.all(np.abs(found) < 1e100):
+            raise Invalid("it is beyond all numbers somewhere; take a lower one", "height")
         return found if formula.names else np.full((1,) * len(grid.shape), found.flat[0])
 
 
@@ -91,7 +97,10 @@ class Absorbing(Block):
         known: dict[str, int] = {
             name: axis for name, axis, side in grid.named_sides if side.kind != "periodic"
         }
-        chosen: tuple[str, ...] = self.sides or tuple(known)
+        chosen: tuple[str, ...] = tuple(known) if self.sides is None else self.sides
+        if not chosen:
+            raise Invalid("there is no side that could absorb: all of them are joined, or none is "
+                          "named", "sides")  # fmt: skip
         for number, name in enumerate(chosen):
             if name not in known:
                 raise Invalid(f"there is no side '{name}' here that could absorb; there are "

@@ -140,8 +140,8 @@ class Collapse(Method):
         elif total * MOST >= self._inflow * number:
             worth = total / number
         else:
-            worth = self._inflow / MOST
-            number = round(total / worth)
+            number = max(1, round(total * MOST / self._inflow))
+            worth = total / number
         found = np.zeros(u.size, dtype=np.int64)
         counts.throw(number, np.ravel(content), *origin.key, found)
         census = Census(found.reshape(u.shape), np.array(worth))

@@ -50,7 +50,7 @@ class Ftcs(OnLattice, Stepping):
         most = 1.0 / generator.fastest if generator.fastest else segment.duration
         if self.dt is not None and self.dt > most * (1 + 1e-12):
             raise Invalid(f"dt = {self.dt:.6g} s is beyond the stability limit {most:.6g} s", "dt")
-        lossy = 0.0 if generator.loss is None else float(np.max(generator.loss))
+        lossy = 0.0 if generator.loss is None else float(np.max(np.abs(generator.loss)))
         own = min(SAFE * most, SAFE_DECAY / lossy) if lossy else SAFE * most
         steps = self.steps(segment, self.dt or own)
         seconds = steps * segment.grid.cells * generator.cost

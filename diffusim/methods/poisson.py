@@ -49,6 +49,11 @@ class Poisson(OnLattice):
     def plan(self, segment: Segment) -> Plan:
         """Terms needed to reach the tolerance; refuses more than 10^8."""
         generator: Generator = segment.view("generator")
+        if generator.loss is not None and np.min(generator.loss) < 0.0:
+            raise Unsupported(
+                "what lies in a potential below zero (propagator.potential) grows, and no matrix "
+                "of probabilities does; chebyshev carries it"
+            )
         if generator.resting:
             return Plan(0, None, 0.0)
         terms = _last(generator.fastest * segment.duration, self._tolerance(generator))

@@ -33,19 +33,21 @@ from diffusim.grid import Grid
 from diffusim.medium.doors import late_tail, moves
 from diffusim.medium.doors import poisson_tail as poisson_tail
 from diffusim.methods import SLICE, Method, Plan
-from diffusim.particles import arriving, between_of, coming_in, doors_of, possible
+from diffusim.particles import arriving, between_of, coming_in, doors_of, possible, still
 from diffusim.segment import Segment
 from diffusim.sweep import plane
 
 # Seconds per particle, measured on one 3.7 GHz core: drawing its start, an exact jump, a short one
 # between membranes, a lattice jump, and one in an open medium.
 COST_DRAW, COST_JUMP, COST_CROSS, COST_HOP, COST_LEAVE = 30e-9, 9e-9, 60e-9, 4e-9, 4.5e-9
+# What else a particle costs in a segment, in hops.
+SETTING_OUT = 16.0
 # Jumps in a segment: their distribution is a table, and a few particles a call.
 MOST_HOPS = 4e6
 # And jumps since an event, which are counted by numbers of 32 bits.
 MOST_SINCE = 2e9
 # So many times as many as there are at the start may come in.
-MOST_COMING = 1e4
+MOST_COMING = 1e3
 
 Found = TypeVar("Found")
 
@@ -111,14 +113,23 @@ class Walkers(Method):
 
     # What comes in over the whole course, in field units times volume.
     _arriving: float = PrivateAttr(0.0)
+    # The most of it in one segment, and what the lightest particle is worth.
+    _burst: float = PrivateAttr(0.0)
+    _lightest: float = PrivateAttr(0.0)
 
     def settle(self, course: Sequence[Segment]) -> Self:
         """Choose exact jumps if every segment allows them, else lattice jumps throughout."""
         chosen = self.limit if self.limit != "auto" else possible(course)
         settled = self.model_copy(update={"limit": chosen})
         if chosen == "lattice":
-            settled._arriving = arriving(course)
+            settled._arriving, settled._burst = arriving(course)
         return settled
+
+    def started(self, contents: Sequence[float]) -> Self:
+        """The same, knowing how many will come in beside those that are there at first."""
+        known = self.model_copy()
+        known._lightest = min(float(self._worth(whole)[1]) for whole in contents)
+        return known
 
     def least(self) -> Self:
         """The same with a handful of particles."""
@@ -126,7 +137,9 @@ class Walkers(Method):
 
     def memory(self, grid: Grid) -> int:
         """Positions, two numbers or the number of a cell, and the counts."""
-        return self.particles * (16 if self.limit == "cell-to-cell" else 4) + super().memory(grid)
+        each = 16 if self.limit == "cell-to-cell" else 4
+        coming = self._burst / self._lightest if self._lightest else 0.0
+        return int((self.particles + coming) * each) + super().memory(grid)
 
     def plan(self, segment: Segment) -> Plan:
         """One exact jump, or the mean number of lattice jumps; refuses more than 4e6 of them."""
@@ -137,7 +150,6 @@ class Walkers(Method):
             each = parts * COST_CROSS if found.permeability else COST_JUMP
             return Plan(parts, None, begin + self.particles * each)
         generator: Generator = segment.view("generator")
-        cost = COST_HOP if generator.closed else COST_LEAVE
         if not generator.closed:
             doors_of(segment)
         hops = generator.fastest * segment.duration
@@ -152,7 +164,22 @@ class Walkers(Method):
                 f"walkers would make {since:.2g} lattice jumps each since the last event, more "
                 f"than {MOST_SINCE:.2g}; take fewer cells"
             )
-        return Plan(math.ceil(hops), None, begin + self.particles * hops * cost)
+        seconds = self._seconds(segment, hops) if hops else 0.0
+        return Plan(math.ceil(hops), None, begin + seconds)
+
+    def _seconds(self, segment: Segment, hops: float) -> float:
+        """Seconds of a segment's hops, also of those who come in, and of none who have left."""
+        generator: Generator = segment.view("generator")
+        if generator.closed:
+            return self.particles * (hops + SETTING_OUT) * COST_HOP
+        lost = float(np.mean(np.broadcast_to(generator.drains, generator.shape)))
+        life = generator.fastest / lost if lost else math.inf
+        coming = doors_of(segment).births * segment.duration
+        coming = coming / self._lightest if self._lightest else 0.0
+        # Most of those who come in through a side leave by it again soon.
+        stay = min(0.5 * hops, 2.0 * max(generator.shape), life)
+        stays = self.particles * (min(hops, life) + SETTING_OUT)
+        return (stays + coming * (stay + SETTING_OUT)) * COST_LEAVE
 
     def begin(self, u: Array, origin: Segment) -> Cloud | OpenCloud:
         """Draw every particle's cell from the initial field, and its place within the cell."""
@@ -180,7 +207,8 @@ class Walkers(Method):
             return 0, np.array(self._arriving / self.particles)
         if whole >= least * self.particles:
             return self.particles, np.array(whole / self.particles)
-        return round(whole / least), np.array(least)
+        number = max(1, round(whole / least))
+        return number, np.array(whole / number)
 
     def _drawn(self, content: Array, number: int, key: tuple[int, int]) -> tuple[Array, Array]:
         """Places of particles in proportion to the content of the cells, and the counts."""
@@ -298,7 +326,7 @@ class Walkers(Method):
             came += there
             stayed.append(survivors)
         stays = place >= 0
-        followed = _still(cloud.followed, stays)
+        followed = still(cloud.followed, stays) if self.paths else cloud.followed
         place = np.concatenate([place[stays], *stayed])
         return OpenCloud(
             place, counts.reshape(cloud.counts.shape), cloud.weight,
@@ -366,9 +394,3 @@ class Walkers(Method):
             for done, result in enumerate(found, 1):
                 yield result
                 pulse(done / len(parts))
-
-
-def _still(followed: Array, stays: Array) -> Array:
-    """Where those that are followed are among those that stay, -1 if they do not."""
-    after = np.append(np.where(stays, np.cumsum(stays) - 1, -1), -1)
-    return np.asarray(after[followed])

@@ -24,8 +24,8 @@ from diffusim.symbol import Symbol
 
 # Radians by which the potential may turn a wave in a step, where no dt is given.
 TURN = 0.1
-# Seconds per cell and step of transforms that SciPy makes of complex fields, and of the products.
-COMPLEX, PRODUCTS = 2.5, 6e-9
+# Seconds per cell and step of the products.
+PRODUCTS = 8e-9
 
 
 class Wave(Stepping):
@@ -56,7 +56,7 @@ class Wave(Stepping):
         """Equal steps; one where the wave is free."""
         _, symbol = segment.view("split", self.limit)
         steps = self.steps(segment, min(self.longest(segment), segment.duration))
-        each = COMPLEX * symbol.seconds(segment.duration / steps)
+        each = symbol.seconds(segment.duration / steps)
         seconds = steps * (each + PRODUCTS * segment.grid.cells)
         return Plan(steps, segment.duration / steps, seconds)
 

@@ -17,10 +17,11 @@ from matplotlib.ticker import FixedLocator
 from diffusim import style
 from diffusim.block import Array
 from diffusim.channels import parts
-from diffusim.comparison import UNEXPECTED, UNEXPLAINED, Comparison, Row
+from diffusim.comparison import Comparison, Row
 from diffusim.counts import LEAST_EXPECTED, NEXT_TO_NOTHING, expected, worths
 from diffusim.plots import shown
 from diffusim.store import Stored, StoredRun
+from diffusim.verdicts import UNEXPECTED, UNEXPLAINED
 
 MOST_RUNS = 4
 # Colours and histograms reach so many standard deviations to either side.

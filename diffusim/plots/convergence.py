@@ -14,9 +14,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from diffusim import store, style
 from diffusim.atomic import make_folder
 from diffusim.block import Array
-from diffusim.comparison import ALPHA
 from diffusim.convergence import TITLE, Convergence, Series
 from diffusim.convergence.results import local_orders
+from diffusim.verdicts import ALPHA
 
 GREY = "0.45"
 # The power of p-values that is drawn.

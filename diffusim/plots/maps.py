@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from diffusim import style
 from diffusim.block import Array
-from diffusim.comparison import UNEXPECTED, UNEXPLAINED, Comparison, Row
+from diffusim.comparison import Comparison, Row
 from diffusim.plots import shown
 from diffusim.store import Stored, StoredRun
+from diffusim.verdicts import UNEXPECTED, UNEXPLAINED
 
 MOST_ROWS_OF_TIME = 400
 ROOTS = {"1/m^2": "1/m", "1/m": "1/m^0.5", "1": "1"}

@@ -11,20 +11,17 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from pydantic import TypeAdapter
 
 from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
 from diffusim.grid import Grid
-from diffusim.medium.obstacles import Obstacles
 from diffusim.plots import shown
 from diffusim.store import Header, Stored, StoredRun
 
 MOST_RUNS, MOST_TRACKS, MOST_BARS = 3, 30, 24
 PALE, SOLID = 0.35, "0.35"
 EXPECTED: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0}
-_OBSTACLES: TypeAdapter[Any] = TypeAdapter(Obstacles)
 
 
 @style.applied()
@@ -146,17 +143,6 @@ def directions(grid: Grid) -> list[int]:
     return [radius, *[1] * (len(grid.shape) - 1)]
 
 
-def _solid(stored: Stored) -> Array | None:
-    """Which cells are solid, where the scenario still tells."""
-    medium, grid = shown.scenario(stored).get("propagator", {}), shown.grid(stored)
-    if grid is None or not medium.get("obstacles"):
-        return None
-    try:
-        return np.asarray(_OBSTACLES.validate_python(medium["obstacles"]).solid(grid))
-    except (ValueError, OSError):
-        return None  # a file that is no longer where it was
-
-
 # --- panels -------------------------------------------------------------------------------------
 
 
@@ -181,7 +167,7 @@ def _in_space(axes: Axes, stored: Stored, comparison: Comparison, run: StoredRun
     low, high = float(np.min(law)), float(np.max(law))
     image = box.picture(axes, law, (low, high if high > low else low + 1.0), "Greys")
     image.set_alpha(PALE)
-    solid = _solid(stored)
+    solid = shown.solid(stored)
     if solid is not None:
         box.picture(axes, np.ma.masked_equal(solid.astype(float), 0.0), (0.0, 1.4), "Greys")
     _tracks(axes, run.array("paths") / box.metres, periods(stored) / box.metres)
@@ -237,7 +223,7 @@ def _handles(
     ]
     if in_space:
         found.append(Patch(color="0.75", linewidth=0.0, label="law at the end"))
-        if _solid(stored) is not None:
+        if shown.solid(stored) is not None:
             found.append(Patch(color=SOLID, linewidth=0.0, label="solid"))
     if not distances:
         return found

@@ -17,6 +17,8 @@ MOST_POINTS = 6000
 # Chance leaves this band of standard deviations at one place in twenty.
 BAND = 2.0
 BINS = 80
+# A column of cells is a screen if more than this part of it is solid.
+SCREEN = 0.5
 
 
 @style.applied()
@@ -39,45 +41,43 @@ def positions(stored: Stored, _comparison: Comparison) -> Figure | None:
     if len(stored.shape) == 1:
         figure = style.figure(6.0, 3.6, stored.title, subtitle=words)
         axes = figure.subplots()
-        _pattern(axes, stored, counts, law, 0)
+        _pattern(axes, stored, counts, law, 0, 0)
         style.legend(figure, axes.get_legend_handles_labels()[0])
         return figure
-    behind = _behind(stored)
+    solid = shown.solid(stored)
+    behind = _behind(solid)
     figure = style.figure(10.0, 4.6, stored.title, subtitle=words)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
-    _points(left, stored, counts, law)
-    part = counts.copy(), law.copy()
-    if behind is not None:
-        for values in part:
-            values[: behind + 1] = 0
-    _pattern(right, stored, *part, 1)
-    which = "found behind the screen" if behind is not None else "found"
-    right.set_title(f"{int(np.sum(part[0])):.6g} {which}")
+    _points(left, stored, counts, law, solid)
+    _pattern(right, stored, counts, law, 1, behind)
+    which = "found behind the screen" if behind else "found"
+    right.set_title(f"{int(np.sum(counts[behind:])):.6g} {which}")
     left.set_title("each point one measurement" if total <= MOST_POINTS
                    else f"{MOST_POINTS} of the points")  # fmt: skip
     style.legend(figure, right.get_legend_handles_labels()[0])
     return figure
 
 
-def _behind(stored: Stored) -> int | None:
-    """The last column of a screen across the first axis, if solid cells stand like one."""
-    boxes = shown.scenario(stored).get("propagator", {}).get("obstacles") or {}
-    if boxes.get("kind") != "boxes":
-        return None
-    ends = [box.get("x", [0.0, 0.0])[1] for box in boxes["boxes"]]
-    if not ends or stored.faces is None or max(ends) >= stored.faces[0][-1]:
-        return None
-    return int(np.searchsorted(stored.faces[0], max(ends)) - 1)
+def _behind(solid: Array | None) -> int:
+    """The first column behind a screen: one that is solid over most of its length, if there is."""
+    columns = np.zeros(0) if solid is None else np.flatnonzero(np.mean(solid, axis=1) > SCREEN)
+    return int(columns[-1]) + 1 if columns.size and solid is not None else 0
 
 
-def _points(axes: Axes, stored: Stored, counts: Array, law: Array) -> None:
+def _points(axes: Axes, stored: Stored, counts: Array, law: Array, solid: Array | None) -> None:
     box = shown.box(stored)
     image = box.picture(axes, np.sqrt(law), (0.0, float(np.sqrt(np.max(law)))), "Greys")
-    image.set_alpha(0.35)
-    drawn = np.repeat(np.argwhere(counts), counts[counts > 0], axis=0)
-    # A part of them at even distances, and places within cells that look like chance.
-    chosen = drawn[np.linspace(0, len(drawn) - 1, min(len(drawn), MOST_POINTS)).astype(int)]
-    within = np.random.default_rng(0).random(chosen.shape) if len(chosen) else chosen
+    image.set_alpha(0.5)
+    if solid is not None:
+        box.picture(axes, np.ma.masked_equal(solid, 0), (0.0, 1.0), "Greys")
+    # Of many a part, as many as are drawn by chance; and places anywhere within the cells.
+    random, total = np.random.default_rng(0), int(np.sum(counts))
+    shown_counts = counts
+    if total > MOST_POINTS:
+        shares = counts / total
+        shown_counts = random.multinomial(MOST_POINTS, shares.ravel()).reshape(counts.shape)
+    chosen = np.repeat(np.argwhere(shown_counts), shown_counts[shown_counts > 0], axis=0)
+    within = random.random(chosen.shape)
     places = []
     for axis in (0, 1):
         low, high = box.ends(axis)
@@ -89,15 +89,16 @@ def _points(axes: Axes, stored: Stored, counts: Array, law: Array) -> None:
     axes.set_ylabel(f"{stored.axes[1]} ({box.unit})")
 
 
-def _pattern(axes: Axes, stored: Stored, counts: Array, law: Array, axis: int) -> None:
+def _pattern(axes: Axes, stored: Stored, counts: Array, law: Array, axis: int, behind: int) -> None:
     """How many were found along an axis, against the law and the noise that chance alone brings."""
     other = tuple(k for k in range(counts.ndim) if k != axis)
-    found, wanted = counts.sum(axis=other), law.sum(axis=other)
-    share = float(np.sum(counts)) / (float(np.sum(law)) or 1.0)
-    group = max(1, len(found) // BINS)
-    starts = np.arange(0, len(found), group)
-    found = np.add.reduceat(found, starts)
-    wanted = np.add.reduceat(wanted * share, starts)
+    content = law * shown.volume(stored)
+    share = float(np.sum(counts)) / (float(np.sum(content)) or 1.0)
+    found, wanted = (values[behind:].sum(axis=other) for values in (counts, content * share))
+    # Groups as even as can be, so that what is symmetric stays so.
+    groups = min(len(found), BINS)
+    starts = np.unique(np.round(np.linspace(0, len(found), groups + 1)[:-1]).astype(int))
+    found, wanted = np.add.reduceat(found, starts), np.add.reduceat(wanted, starts)
     box = shown.box(stored)
     low, high = box.ends(axis)
     ends = low + np.append(starts, counts.shape[axis]) * (high - low) / counts.shape[axis]

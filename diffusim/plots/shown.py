@@ -8,17 +8,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
+from pydantic import TypeAdapter
 
 from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
 from diffusim.grid import Grid
+from diffusim.medium.obstacles import Obstacles
 from diffusim.store import Header, Stored, StoredRun
 
 # Square roots of times, so that a diffusion front moves evenly from one picture to the next.
 MOMENTS = (0.0, 0.1, 0.3, 0.6, 1.0)
 # Cells along an axis beyond which a picture shows means of blocks: it has no more pixels than that.
 MOST_CELLS = 1024
+_OBSTACLES: TypeAdapter[Any] = TypeAdapter(Obstacles)
 
 
 def scenario(stored: Header) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def mean(run: StoredRun, number: int) -> Array:
 
 def in_colours(stored: Header) -> bool:
     """Return whether a field is shown as a picture of red, green and blue."""
-    return len(stored.channels) == 3 and len(stored.shape) == 2
+    return len(stored.channels) == 3 and len(stored.shape) == 2 and not wave(stored)
 
 
 def name(stored: Header) -> str:
@@ -138,6 +141,17 @@ def volume(stored: Header) -> float | Array:
     """Return the volume of the cells, 1 where the scenario does not tell the grid."""
     found = grid(stored)
     return 1.0 if found is None else found.volume
+
+
+def solid(stored: Header) -> Array | None:
+    """Return which cells are solid, where the scenario still tells."""
+    medium, cells = scenario(stored).get("propagator", {}), grid(stored)
+    if cells is None or not medium.get("obstacles"):
+        return None
+    try:
+        return np.asarray(_OBSTACLES.validate_python(medium["obstacles"]).solid(cells))
+    except (ValueError, OSError):
+        return None  # a file that is no longer where it was
 
 
 class Box(NamedTuple):

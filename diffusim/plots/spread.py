@@ -25,6 +25,8 @@ from diffusim.store import Stored, StoredRun
 # A start is compact up to this part of the box, and free while no more of it is in the outermost
 # cells, one part in so many of an axis.
 COMPACT, ARRIVED, RIM = 0.1, 1e-3, 32
+# What leaves nothing free to spread.
+BOUND = ("potential", "absorbing", "walls", "obstacles")
 # Growth below this part of the start is round-off.
 ROUND_OFF = 1e-9
 DECADE = 10.0
@@ -127,6 +129,9 @@ def spreads(stored: Stored, prefix: str = "") -> list[Spread]:
         thousandth of the content is at its sides in the end.
     """
     runs, last = shown.runs(stored), len(stored.times) - 1
+    medium = shown.scenario(stored).get("propagator", {})
+    if any(medium.get(key) for key in BOUND):
+        return []
     if not runs or last < 1 or not _free(stored, runs[0], last):
         return []
     law, words = _law(stored)

@@ -8,6 +8,7 @@ generator    the affine generator, two numbers on each face
 symbol       per axis a transform or an eigenbasis, and a multiplier for any duration
 medium       what particles between planes need: spread per time and the planes round each cell
 convolution  a kernel that is applied a whole number of times, and what the sides do to it
+split        the levels of a wave's potential in the cells, and the symbol of the free wave
 ===========  =================================================================================
 
 It also states its traits, each with the key that causes it, so that methods can refuse in the
@@ -40,6 +41,11 @@ class Propagator(Member, family="diffusim.propagators"):
     clock: ClassVar[Clock] = "seconds"
     # Whether what it carries is a complex wave, of which the square is looked at.
     waves: ClassVar[bool] = False
+
+    @property
+    def beside(self) -> int:
+        """How many further fields are stored with every frame."""
+        return 0
 
     def traits(self, _grid: Grid) -> dict[str, str]:
         """Traits of this instance, each with the YAML key that brings it."""

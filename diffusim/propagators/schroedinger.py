@@ -33,6 +33,8 @@ from diffusim.symbol import Symbol
 ELECTRON = 9.1093837139e-31
 # Positions drawn in a frame.
 MOST_SHOTS = 10**15
+# Norm that is missing by more than round-off.
+LOST = 1e-9
 
 
 class Schroedinger(Propagator):
@@ -83,6 +85,11 @@ class Schroedinger(Propagator):
     def turn(self) -> complex:
         """What the generator is turned by: i, or 1 in imaginary time."""
         return 1j if self.time == "real" else 1.0
+
+    @property
+    def beside(self) -> int:
+        """Fields stored with every frame: counts of positions, and psi, twice as long."""
+        return (self.measure is not None) + 2 * self.phase
 
     def traits(self, grid: Grid) -> dict[str, str]:
         """What makes this more than a wave in an empty box, each with its key."""
@@ -172,13 +179,17 @@ class Schroedinger(Propagator):
         return np.asarray(u.real**2 + u.imag**2)
 
     def tells(self, u: Array, segment: Any, key: tuple[int, int]) -> dict[str, Array]:
-        """Energy <psi|H|psi> in J; positions drawn by Born's rule, and psi, where asked for."""
+        """Energy <psi|H|psi> / <psi|psi> in J; positions drawn, and psi, where asked for."""
         generator: Generator = segment.view("generator")
         volume = np.broadcast_to(generator.volume, u.shape)
-        energy = -HBAR * float(np.sum((np.conj(u) * generator.linear(u)).real * volume))
-        found = {"energy": np.array(energy)}
+        content = self.observe(u, segment.grid) * volume
+        left = float(np.sum(content))
+        whole = float(np.sum((np.conj(u) * generator.linear(u)).real * volume))
+        found = {"energy": np.array(-HBAR * whole / left if left else 0.0)}
         if self.measure is not None:
-            found["counts"] = _drawn(self.observe(u, segment.grid) * volume, self.measure, key)
+            # What has been absorbed is found nowhere; in imaginary time the norm means nothing.
+            gone = max(0.0, 1.0 - left) if self.time == "real" else 0.0
+            found["counts"] = _drawn(content, gone if gone > LOST else 0.0, self.measure, key)
         return {**found, "psi": u} if self.phase else found
 
     # --- views ------------------------------------------------------------------------------------
@@ -230,12 +241,15 @@ class Schroedinger(Propagator):
         """
         generator = self.generator(grid, time)
         if not generator.separable or self.absorbing is not None:
-            raise Unsupported("the medium differs along both axes (propagator.walls), so it has no "
-                              "symbol")  # fmt: skip
+            raise Unsupported("the medium differs along both axes (propagator.walls or "
+                              "propagator.obstacles), so it has no symbol")  # fmt: skip
         try:
             return modes.symbol(grid, generator, limit)
         except modes.Uneven:
-            raise Unsupported(f"limit {limit} needs an empty box without walls inside") from None
+            raise Unsupported(
+                f"limit {limit} needs an empty box, without walls, obstacles and potential; "
+                "the method wave takes a potential in this limit"
+            ) from None
 
     def split(self, grid: Grid, time: float, limit: Limit) -> tuple[Array, Symbol]:
         """V / hbar - i absorbed in each cell, and the symbol of the free wave.
@@ -252,10 +266,10 @@ class Schroedinger(Propagator):
         return self._levels(grid), modes.symbol(grid, free, limit)
 
 
-def _drawn(content: Array, shots: int, key: tuple[int, int]) -> Array:
-    """Counts of positions drawn independently in proportion to what is in each cell."""
+def _drawn(content: Array, gone: float, shots: int, key: tuple[int, int]) -> Array:
+    """Counts of positions drawn independently by what is in each cell, and what is in none."""
     from diffusim.loops import counts
 
-    found = np.zeros(content.size, dtype=np.int64)
-    counts.throw(shots, content.ravel(), *key, found)
-    return found.reshape(content.shape)
+    found = np.zeros(content.size + 1, dtype=np.int64)
+    counts.throw(shots, np.append(content, gone), *key, found)
+    return found[:-1].reshape(content.shape)
