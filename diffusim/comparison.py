@@ -234,9 +234,10 @@ def _row(
     return Row(
         label=run.label, limit=str(run.facts.get("limit", "")), reference=reference.label,
         l1=series.l1[-1], l2=series.l2[-1], linf=series.linf[-1], worst_l2=series.l2[worst],
-        worst_time=float(times[worst]), expected=expected, ratio=found.ratio, p_value=found.p_value,
-        p_last=found.p_last, mass_drift=max(map(abs, series.mass)), minimum=minimum, maximum=maximum,
-        seconds=float(run.facts.get("seconds", 0.0)), verdict=found.verdict, reason=found.reason, series=series,
+        worst_time=float(times[worst]), expected=expected, ratio=found.ratio,
+        p_value=found.p_value, p_last=found.p_last, mass_drift=max(map(abs, series.mass)),
+        minimum=minimum, maximum=maximum, seconds=float(run.facts.get("seconds", 0.0)),
+        verdict=found.verdict, reason=found.reason, series=series,
         accounts=dict(zip(run.facts.get("accounts", ()), map(float, accounts), strict=False)),
     )  # fmt: skip
 

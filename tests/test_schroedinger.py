@@ -320,3 +320,53 @@ def test_coefficients_of_a_wave_are_bessel_functions() -> None:
         k = np.arange(found.size)
         exact = np.exp(-1j * z) * 1j**k * special.jv(k, z) * np.where(k == 0, 1.0, 2.0)
         assert np.max(np.abs(found - exact)) < 1e-13
+
+
+# --- where things grow, rest or are lost ----------------------------------------------------------
+
+
+def test_growth_beyond_all_numbers_is_told_and_not_left_out() -> None:
+    grid = ds.Grid(**SMALL)
+    deep = Schroedinger(time="imaginary", potential={"height": "-5 eV"})  # type: ignore[arg-type]
+    with pytest.raises(runs.Diverged, match="no longer finite"):
+        ds.solve(np.ones(grid.shape), deep, grid=grid, times=[1e-12], method="modes")
+
+
+@pytest.mark.parametrize("method", ["ftcs", "rkl2", "adi"])
+def test_default_steps_follow_what_grows_in_a_well(method: str) -> None:
+    grid = ds.Grid(shape=(60,), size=(60 * NM,))
+    well = {"height": "-0.1 eV", "shape": "(x > 25e-9)*(x < 35e-9)"}
+    electron = Schroedinger(time="imaginary", potential=well)  # type: ignore[arg-type]
+    u = Blob(centre=(30 * NM,), width=5 * NM, peak=1.0).field(grid, (0, 0))
+    exact, found = (ds.solve(u, electron, grid=grid, times=[20 * FS], method=m).frames[-1]
+                    for m in ("chebyshev", method))  # fmt: skip
+    # Explicit steps are of first order, a twentieth of the time of growth long.
+    most = 0.2 if method == "ftcs" else 0.02
+    assert np.linalg.norm(found - exact) < most * np.linalg.norm(exact)
+    with pytest.raises(Unsupported, match=r"propagator\.potential"):
+        ds.solve(u, electron, grid=grid, times=[FS], method="poisson")
+
+
+@pytest.mark.parametrize("method", ["chebyshev", "adi", "auto"])
+def test_a_potential_that_cancels_the_rate_of_hopping_stops_nothing(method: str) -> None:
+    grid = ds.Grid(shape=(30,), size=(30 * NM,), edges="periodic")
+    free = Schroedinger().generator(grid, 0.0)
+    level = {"height": -HBAR * free.fastest}
+    u = packet(grid, centre=(15 * NM,), width=(3 * NM,), wavelength=8 * NM)
+    wanted = waves(u, grid, [20 * FS]).frames[-1]
+    dt = {"dt": 0.02 * FS} if method == "adi" else {}
+    found = waves(u, grid, [20 * FS], {"kind": method, **dt}, potential=level).frames[-1]
+    assert np.max(np.abs(found - wanted)) < 1e-3 * np.max(wanted)
+
+
+def test_what_was_absorbed_is_found_nowhere_and_the_energy_is_that_of_the_rest() -> None:
+    grid = ds.Grid(shape=(400,), size=(100 * NM,))
+    u = packet(grid, centre=(40 * NM,), width=(4 * NM,), wavelength=3 * NM)
+    absorbing = {"width": 25 * NM, "sides": ["right"]}
+    electron = Schroedinger(absorbing=absorbing, measure=10**6)  # type: ignore[arg-type]
+    run = ds.solve(u, electron, grid=grid, times=[0.0, 220 * FS], method="wave")
+    left = grid.total(run.frames[-1])
+    assert 0.01 < left < 0.9
+    assert run.counts is not None
+    assert run.counts[-1].sum() == pytest.approx(1e6 * left, abs=5e3)
+    assert 0.3 < run.arrays["energy"][-1] / run.arrays["energy"][0] < 1.5
