@@ -44,8 +44,12 @@ def draw_convergence(found: Convergence, path: Path) -> Path:
 @style.applied()
 def convergence(found: Convergence) -> Figure:
     """Return the figure of a study, see `draw_convergence`."""
-    figure = style.figure(6.8, 5.6, found.title)
-    errors, below = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1.0])
+    tested = found.refine != "particles" or _counted(found)
+    figure = style.figure(6.8, 5.6 if tested else 4.4, found.title)
+    heights = [3.2, 1.0] if tested else [1.0]
+    panels = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False,
+                                  height_ratios=heights).ravel())  # fmt: skip
+    errors, below = panels[0], panels[-1]
     scale, words = _axis(found)
     for place, series in enumerate(found.series):
         _errors(errors, place, series, scale)
@@ -56,11 +60,11 @@ def convergence(found: Convergence) -> Figure:
     taken = _places(errors)
     for power in sorted({series.theory for series in found.series}) if taken else ():
         _triangle(errors, power, found.refine, taken)
-    if found.refine == "particles":
-        _chances(below, found, scale)
-    else:
+    if found.refine != "particles":
         _orders(below, found, scale)
-    for axes in (errors, below):
+    elif tested:
+        _chances(below, found, scale)
+    for axes in panels:
         axes.grid(visible=True)
     below.set_xlabel(words)
     _decades(errors)
@@ -68,10 +72,15 @@ def convergence(found: Convergence) -> Figure:
     return figure
 
 
+def _counted(found: Convergence) -> bool:
+    """Whether there are counts that were tested, or else shots of a measurement."""
+    return any(point.p_cells is not None for series in found.series for point in series.points)
+
+
 def _axis(found: Convergence) -> tuple[float, str]:
     """The unit in which what was refined is shown, and the words at the axis."""
     if found.refine == "particles":
-        return 1.0, "particles"
+        return 1.0, "particles" if _counted(found) else "shots"
     values = [point.value for series in found.series for point in series.points]
     middle = math.sqrt(min(values) * max(values))
     if found.refine == "dt":

@@ -183,7 +183,7 @@ def _even(u: Array, axis: int) -> bool:
 def _values(axes: Axes, scene: _Scene, number: int) -> None:
     for place, run in enumerate(scene.runs):
         if run in scene.compared(statistical=True):
-            _band(axes, scene, run, number, scene.law(run, number))
+            _band(axes, scene, run, number, scene.law(run, number), least=0.0)
         _curve(axes, scene, run, place, scene.of(run, number))
     if scene.solution is not None:
         truth = scene.analytic(scene.solution, number)
@@ -215,9 +215,13 @@ def _curve(axes: Axes, scene: _Scene, run: StoredRun, place: int, values: Array)
     axes.plot(scene.places, values, color=style.colour(place), **options)
 
 
-def _band(axes: Axes, scene: _Scene, run: StoredRun, number: int, middle: Array) -> None:
+def _band(
+    axes: Axes, scene: _Scene, run: StoredRun, number: int, middle: Array, least: float = -np.inf
+) -> None:
+    """Draw where chance leaves it 19 times in 20; counts are nowhere less than nothing."""
     half = BAND * scene.noise(run, number)
-    axes.fill_between(scene.places, middle - half, middle + half, linewidth=0.0, alpha=0.25,
+    low = np.minimum(middle, np.maximum(middle - half, least))
+    axes.fill_between(scene.places, low, middle + half, linewidth=0.0, alpha=0.25,
                       color=style.colour(scene.runs.index(run)), zorder=2)  # fmt: skip
 
 

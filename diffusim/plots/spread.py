@@ -139,7 +139,8 @@ def spreads(stored: Stored, prefix: str = "") -> list[Spread]:
     for run in runs:
         of_run = [_moments(stored, shown.mean(run, number)) for number in range(last + 1)]
         moments = [np.sum(pair[1]) for pair in of_run if pair is not None]
-        if len(moments) != len(of_run):
+        # Of one particle there is no width.
+        if len(moments) != len(of_run) or not np.any(moments):
             continue
         paths, doubt = _of_paths(stored, run)
         times = np.asarray(stored.times)
