@@ -16,7 +16,7 @@ from diffusim.store import Stored
 MOST_POINTS = 6000
 # Chance leaves this band of standard deviations at one place in twenty.
 BAND = 2.0
-BINS = 80
+FEWEST_BINS, MOST_BINS = 40, 160
 # A column of cells is a screen if more than this part of it is solid.
 SCREEN = 0.5
 
@@ -89,15 +89,20 @@ def _points(axes: Axes, stored: Stored, counts: Array, law: Array, solid: Array 
     axes.set_ylabel(f"{stored.axes[1]} ({box.unit})")
 
 
+def _group(cells: int) -> int:
+    """How many cells go together: all groups are alike, so that what is symmetric stays so."""
+    sizes = [size for size in range(1, cells + 1)
+             if cells % size == 0 and FEWEST_BINS <= cells // size <= MOST_BINS]  # fmt: skip
+    return sizes[0] if sizes else 1
+
+
 def _pattern(axes: Axes, stored: Stored, counts: Array, law: Array, axis: int, behind: int) -> None:
     """How many were found along an axis, against the law and the noise that chance alone brings."""
     other = tuple(k for k in range(counts.ndim) if k != axis)
     content = law * shown.volume(stored)
     share = float(np.sum(counts)) / (float(np.sum(content)) or 1.0)
     found, wanted = (values[behind:].sum(axis=other) for values in (counts, content * share))
-    # Groups as even as can be, so that what is symmetric stays so.
-    groups = min(len(found), BINS)
-    starts = np.unique(np.round(np.linspace(0, len(found), groups + 1)[:-1]).astype(int))
+    starts = np.arange(0, len(found), _group(len(found)))
     found, wanted = np.add.reduceat(found, starts), np.add.reduceat(wanted, starts)
     box = shown.box(stored)
     low, high = box.ends(axis)
