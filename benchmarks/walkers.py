@@ -112,11 +112,16 @@ def parts(n: int) -> dict[str, tuple[Callable[[], object], float]]:
 
 
 def deviates(n: int) -> dict[str, tuple[Callable[[], object], float]]:
-    out = np.empty((2, n))
+    out, single = np.empty((2, n)), np.empty((2, n), np.float32)
     generator = np.random.Generator(np.random.SFC64(1))
     return {
         "diffusim": (lambda: random.normals(out, 0, *KEY), 2 * n),
+        "diffusim, single": (lambda: random.normals(single, 0, *KEY), 2 * n),
         "NumPy, SFC64": (lambda: generator.standard_normal(out=out), 2 * n),
+        "NumPy, SFC64, single": (
+            lambda: generator.standard_normal(out=single, dtype=np.float32),
+            2 * n,
+        ),
     }
 
 

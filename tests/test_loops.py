@@ -271,6 +271,23 @@ def test_deviates_and_uniform_numbers_are_their_twins_beyond_2_to_32_particles_t
     np.testing.assert_allclose(out.T, [twins.normal_pair(*w) for w in words], rtol=0, atol=1e-14)
     random.uniforms(out, first, *KEY, 7, 3)
     np.testing.assert_array_equal(out.T, [(twins.unit(*w[:2]), twins.unit(*w[2:])) for w in words])
+    single = np.empty((2, 39), np.float32)
+    for odd in (0, 1):
+        random.normals(single, first + odd, *KEY, 7, 3)
+        expected = [twins.single_pair(first + odd + k, KEY, 7, 3) for k in range(39)]
+        np.testing.assert_allclose(single.T, expected, rtol=0, atol=2e-6)
+
+
+def test_single_deviates_are_right_for_the_rarest_words_too():
+    """The largest radius is 6.76, the smallest zero; at every corner of the circle."""
+    corners = [0, 1, 2**29, 2**30 - 1, 2**30, 2**31, 2**32 - 1]
+    for a, b in itertools.product([0, 1, 2**31, 2**32 - 1], corners):
+        u = np.float32(a) * np.float32(2.0**-32) + np.float32(2.0**-33)
+        radius = math.sqrt(max(0.0, -2.0 * random.single_logarithm(u)))
+        assert radius == pytest.approx(math.sqrt(-2.0 * math.log((a + 0.5) / 2.0**32)), abs=4e-4)
+        angle = math.pi / 2 * (b / 2.0**30 - 0.5)
+        found = random.single_circle(np.uint32(b))
+        assert found == pytest.approx((math.cos(angle), math.sin(angle)), abs=3e-7)
 
 
 def test_logarithm_and_circle_agree_with_the_library_to_a_few_units_in_the_last_place():
@@ -287,11 +304,13 @@ def test_logarithm_and_circle_agree_with_the_library_to_a_few_units_in_the_last_
         assert (cosine, sine) == pytest.approx((math.cos(angle), math.sin(angle)), abs=2e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n", [10**6, pytest.param(10**7, marks=pytest.mark.proof)])
-def test_normal_deviates_are_normal_and_independent(n):
+def test_normal_deviates_are_normal_and_independent(n, dtype):
     """Chi-square, Kolmogorov and moments of n deviates; ten tests, alpha 1e-6 each."""
-    pair = np.empty((2, n // 2))
+    pair = np.empty((2, n // 2), dtype)
     random.normals(pair, 0, *KEY)
+    pair = pair.astype(float)
     z = np.sort(pair, axis=None)
     bins = special.ndtri(np.arange(1, 1000) / 1000)
     inner = np.diff(np.searchsorted(z, bins), prepend=0, append=n)

@@ -96,7 +96,8 @@ def test_jumps_are_their_twin(planes, wraps):
     position = anywhere(300)
     result, counts = jumped(position, (0.7, 9.0), planes, wraps, first=17)
     expected = twins.jump(position, 17, KEY, (0.7, 9.0), planes, wraps)
-    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-13)
+    # Deviates of single precision, times nine cells.
+    np.testing.assert_allclose(result, expected, rtol=0, atol=3e-5)
     np.testing.assert_array_equal(counts, histogram(result))
 
 

@@ -197,6 +197,14 @@ def unit(high: int, low: int) -> float:
     return ((high << 20) | (low >> 12)) / 2**52
 
 
+def single_pair(particle: int, key: Sequence[int], sub_step: int, draw: int) -> tuple[float, float]:
+    """Two deviates of two words; a neighbour of an odd number has the other two of the counter."""
+    w = words(particle // 2, key, sub_step, draw)[2 * (particle % 2) :][:2]
+    radius = math.sqrt(-2.0 * math.log((w[0] + 0.5) / 2.0**32))
+    angle = math.pi / 2 * (w[1] / 2.0**30 - 0.5)
+    return radius * math.cos(angle), radius * math.sin(angle)
+
+
 def normal_pair(a: int, b: int, c: int, d: int) -> tuple[float, float]:
     radius = math.sqrt(-2.0 * math.log(1.0 - unit(a, b)))
     quarters, rest = c >> 30, (((c << 22) & (2**52 - 1)) | (d >> 10)) / 2**52 - 0.5
@@ -230,7 +238,7 @@ def jump(
 ) -> Array:
     position = position.copy()
     for k in range(position.shape[1]):
-        deviates = normal_pair(*words(first + k, key, 0, JUMP))
+        deviates = single_pair(first + k, key, 0, JUMP)
         for axis, (floor, ceiling) in enumerate(planes):
             i = int(position[axis, k])
             x = position[axis, k] + sigmas[axis] * deviates[axis]

@@ -8,7 +8,7 @@ on its place in this table alone:
 used for                sub-step  draw     the four words
 ======================  ========  =======  ===========================================
 `place`, `draw_cells`   0         PLACE    cell (two words), place in it along each axis
-`jump`                  0         JUMP     two normal deviates
+`jump`                  0         JUMP     deviates of two particles, p // 2
 `scatter_within`        sub_step  SCATTER  two uniform numbers
 ======================  ========  =======  ===========================================
 
@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusim.loops.compiled import compiled, inlined
-from diffusim.loops.random import HALF, LANES, WORD, counters, fill_normals, philox, unit
+from diffusim.loops.random import HALF, LANES, WORD, counters, fill_single, philox, unit
 
 Array = NDArray[Any]
 
@@ -90,8 +90,8 @@ def jump(
     """Move every particle by one Gaussian jump, exact for any duration in an even medium.
 
     A jump that leads through a plane is folded back as often as needed: the sum over all mirror
-    images of the plane's Gaussian. The place after a jump is rounded as the jump's whole length is,
-    to about 1e-16 of it.
+    images of the plane's Gaussian. Deviates are those of single precision, see
+    `diffusim.loops.random`; places are kept in double.
 
     Parameters
     ----------
@@ -161,13 +161,13 @@ def carry(
     if wrap:
         length = float(len(floor))
         for k in range(len(x)):
-            x[k] = wind(x[k] + sigma * z[k], length)
+            x[k] = wind(x[k] + sigma * np.float64(z[k]), length)
         return
     for k in range(len(x)):
         i = int(x[k])
         low[k], high[k] = floor[i], ceiling[i]
     for k in range(len(x)):
-        x[k] = fold(x[k] + sigma * z[k], low[k], high[k])
+        x[k] = fold(x[k] + sigma * np.float64(z[k]), low[k], high[k])
 
 
 @inlined
@@ -206,13 +206,16 @@ def _jump(
     wrap1: bool,
     counts: Array,
 ) -> None:
-    u, v, low, high = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    low, high, words = np.empty(LANES), np.empty(LANES), np.empty((4, LANES), np.uint32)
+    u, v = np.empty(2 * LANES, np.float32), np.empty(2 * LANES, np.float32)
     for start in range(0, len(x), LANES):
         stop = min(start + LANES, len(x))
-        n = stop - start
-        fill_normals(u[:n], v[:n], first + np.uint64(start), key0, key1, ZERO, JUMP)
-        carry(x[start:stop], u, low, high, sigma0, floor0, ceiling0, wrap0)
-        carry(y[start:stop], v, low, high, sigma1, floor1, ceiling1, wrap1)
+        here = first + np.uint64(start)
+        odd = int(here & np.uint64(1))
+        count = (stop - start + odd + 1) // 2
+        fill_single(u, v, words, here, count, key0, key1, ZERO, JUMP)
+        carry(x[start:stop], u[odd:], low, high, sigma0, floor0, ceiling0, wrap0)
+        carry(y[start:stop], v[odd:], low, high, sigma1, floor1, ceiling1, wrap1)
         for k in range(start, stop):
             counts[int(x[k]), int(y[k])] += 1
 

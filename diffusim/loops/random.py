@@ -9,6 +9,11 @@ Words of 32 bits are held in unsigned integers of 64, so that nothing ever overf
 is right in plain Python, and compilers turn the products into vector instructions. All functions
 are free of branches for the same reason.
 
+There are two kinds of normal deviates. Those of double precision take a counter for two. Those of
+single precision are four to a counter, three to four times as fast, and what exact jumps are made
+of: they reach 6.8 standard deviations, end in steps of 1e-7 of their size, and no histogram of less
+than 1e12 particles could tell them from the others.
+
 Normal deviates follow Box and Muller (1958) with polynomials of our own in place of the library's
 logarithm, sine and cosine, which compilers do not vectorise. They agree with these to a few units
 in the last place, and are the same bits on every machine.
@@ -131,6 +136,87 @@ def fill_uniforms(
         x[k], y[k] = unit(a, b), unit(c, d)
 
 
+# --- single precision ---------------------------------------------------------------------------
+
+SINGLE = np.float32
+ROOT_HALF_SINGLE, PAST_ROOT_HALF_SINGLE = np.uint32(0x3F3504F3), np.uint32(0x3F800000 - 0x3F3504F3)
+MANTISSA_SINGLE, THIRTY_BITS = np.uint32(0x007FFFFF), np.uint32(0x3FFFFFFF)
+
+
+@inlined
+def single_logarithm(x: Any) -> Any:
+    """Return log x for 0 < x <= 1 in single precision, as `logarithm` does, up to s^9."""
+    bits = np.uint32(SINGLE(x).view(np.uint32) + PAST_ROOT_HALF_SINGLE)
+    exponent = SINGLE(np.int32(bits >> np.uint32(23)) - np.int32(127))
+    m = np.uint32((bits & MANTISSA_SINGLE) + ROOT_HALF_SINGLE).view(np.float32)
+    s = (m - SINGLE(1)) / (m + SINGLE(1))
+    z = s * s
+    p = SINGLE(1 / 5) + z * (SINGLE(1 / 7) + z * SINGLE(1 / 9))
+    p = z * (SINGLE(1 / 3) + z * p)
+    return exponent * SINGLE(0.6931471805599453) + SINGLE(2) * (s + s * p)
+
+
+@inlined
+def single_circle(word: Any) -> Any:
+    """Return cosine and sine of (pi/2) (q + r), q the first two bits of a word, r the others."""
+    quarters = np.uint32(word) >> np.uint32(30)
+    rest = np.int32(np.uint32(word) & THIRTY_BITS) - np.int32(0x20000000)
+    x = SINGLE(rest) * SINGLE(2.0**-30) * SINGLE(1.5707963267948966)
+    z = x * x
+    c = SINGLE(1 / 24) + z * (SINGLE(-1 / 720) + z * SINGLE(1 / 40320))
+    c = SINGLE(1) + z * (SINGLE(-1 / 2) + z * c)
+    s = SINGLE(1 / 120) + z * (SINGLE(-1 / 5040) + z * SINGLE(1 / 362880))
+    s = x + x * (z * (SINGLE(-1 / 6) + z * s))
+    odd = (quarters & np.uint32(1)) != 0
+    cosine, sine = (s, c) if odd else (c, s)
+    cosine = -cosine if (quarters + np.uint32(1)) & np.uint32(2) != 0 else cosine
+    sine = -sine if quarters & np.uint32(2) != 0 else sine
+    return cosine, sine
+
+
+@inlined
+def single_pairs(radii: Any, angles: Any, x: Any, y: Any, parity: int, count: int) -> None:
+    """Turn words into pairs of deviates, every second entry of two arrays."""
+    for m in range(count):
+        u = SINGLE(radii[m]) * SINGLE(2.0**-32) + SINGLE(2.0**-33)
+        radius = np.sqrt(SINGLE(-2) * single_logarithm(u))
+        cosine, sine = single_circle(angles[m])
+        x[2 * m + parity] = radius * cosine
+        y[2 * m + parity] = radius * sine
+
+
+@inlined
+def fill_single(
+    x: Any, y: Any, words: Any, first: Any, count: int, key0: Any, key1: Any, sub_step: Any,
+    draw: Any,
+) -> None:  # fmt: skip
+    """Fill two arrays with the deviates of ``2 count`` particles from the even number at or below.
+
+    Particles 2 q and 2 q + 1 share the counter q: the first two words are the one's, the others
+    the other's.
+    """
+    start = first >> np.uint64(1)
+    for m in range(count):
+        q = start + np.uint64(m)
+        a, b, c, d = philox(q & WORD, q >> HALF, sub_step, draw, key0, key1)
+        words[0, m], words[1, m], words[2, m], words[3, m] = a, b, c, d
+    single_pairs(words[0], words[1], x, y, 0, count)
+    single_pairs(words[2], words[3], x, y, 1, count)
+
+
+@compiled
+def _singles(out: Any, first: Any, key0: Any, key1: Any, sub_step: Any, draw: Any) -> None:
+    words = np.empty((4, LANES), np.uint32)
+    x, y = np.empty(2 * LANES, np.float32), np.empty(2 * LANES, np.float32)
+    for start in range(0, out.shape[1], LANES):
+        n = min(LANES, out.shape[1] - start)
+        here = first + np.uint64(start)
+        odd = int(here & np.uint64(1))
+        fill_single(x, y, words, here, (n + odd + 1) // 2, key0, key1, sub_step, draw)
+        for k in range(n):
+            out[0, start + k], out[1, start + k] = x[k + odd], y[k + odd]
+
+
 @compiled
 def _normals(x: Any, y: Any, first: Any, key0: Any, key1: Any, sub_step: Any, draw: Any) -> None:
     fill_normals(x, y, first, key0, key1, sub_step, draw)
@@ -154,10 +240,18 @@ def uniforms(
 
 
 def normals(
-    out: NDArray[np.float64], first: int, key0: int, key1: int, sub_step: int = 0, draw: int = 0
+    out: NDArray[Any], first: int, key0: int, key1: int, sub_step: int = 0, draw: int = 0
 ) -> None:
-    """Fill ``out`` of shape (2, n) with standard normal deviates; the rest is as in `uniforms`."""
-    _normals(out[0], out[1], *counters(first, key0, key1), np.uint64(sub_step), np.uint64(draw))
+    """Fill ``out`` of shape (2, n) with standard normal deviates; the rest is as in `uniforms`.
+
+    In an array of float32 they are those of single precision, of which two particles share a
+    counter.
+    """
+    own = (*counters(first, key0, key1), np.uint64(sub_step), np.uint64(draw))
+    if out.dtype == np.float32:
+        _singles(out, *own)
+    else:
+        _normals(out[0], out[1], *own)
 
 
 def counters(first: int, key0: int, key1: int) -> tuple[np.uint64, np.uint64, np.uint64]:
