@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusim.loops.compiled import compiled, inlined
-from diffusim.loops.particles import COUNT, HOP, ZERO, find
-from diffusim.loops.random import HALF, LANES, WORD, counters, philox, unit
+from diffusim.loops.particles import COUNT, HOP, ZERO, beside, find
+from diffusim.loops.random import HALF, LANES, WORD, counters, fill_units, philox
 
 Array = NDArray[Any]
 
@@ -97,10 +97,7 @@ def _enter(
     u, probe, found = np.empty(LANES), np.empty(LANES), np.empty(LANES, np.int64)
     for start in range(0, len(cell), LANES):
         n = min(LANES, len(cell) - start)
-        for k in range(n):
-            p = first + np.uint64(start + k)
-            a, b, _, _ = philox(p & WORD, p >> HALF, ZERO, ENTER, key0, key1)
-            u[k] = unit(a, b)
+        fill_units(u[:n], first + np.uint64(start), key0, key1, ZERO, ENTER)
         find(found, probe, cumulative, u, n)
         for k in range(n):
             cell[start + k] = cells[found[k]]
@@ -140,14 +137,9 @@ def go(
     wrap1: bool,
 ) -> None:
     """Take move ``t`` with every particle that has it left; leaving by exit e leaves -1 - e."""
-    below0, above0 = (n0 - 1, 0) if wrap0 else (0, n0 - 1)
-    below1, above1 = (n1 - 1, 0) if wrap1 else (0, n1 - 1)
     for m in range(live):
         s = side[m] if t < left[m] else many
-        a = i[m] + (1 if s == 1 else 0) - (1 if s == 0 else 0)
-        b = j[m] + (1 if s == 3 else 0) - (1 if s == 2 else 0)
-        i[m] = below0 if a < 0 else (above0 if a >= n0 else a)
-        j[m] = below1 if b < 0 else (above1 if b >= n1 else b)
+        i[m], j[m] = beside(i[m], s, n0, wrap0), beside(j[m], s - 2, n1, wrap1)
         left[m] = 3 - s if 4 <= s < many else left[m]
         at[m] = i[m] * n1 + j[m]
 
@@ -174,10 +166,7 @@ def _hop_or_leave(
     side, at = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
     for start in range(0, len(cell), LANES):
         live = min(LANES, len(cell) - start)
-        for k in range(live):
-            p = first + np.uint64(start + k)
-            a, b, _, _ = philox(p & WORD, p >> HALF, ZERO, COUNT, key0, key1)
-            u[k] = unit(a, b)
+        fill_units(u[:live], first + np.uint64(start), key0, key1, ZERO, COUNT)
         find(hops, probe, tail, u, live)
         for k in range(live):
             which[k], at[k] = start + k, cell[start + k]

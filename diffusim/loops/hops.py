@@ -27,16 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusim.loops.compiled import compiled, inlined
-from diffusim.loops.particles import COUNT, HOP, ZERO, find
-from diffusim.loops.random import HALF, LANES, WORD, counters, philox, unit
+from diffusim.loops.particles import COUNT, HOP, ZERO, beside, find
+from diffusim.loops.random import HALF, LANES, WORD, counters, fill_units, philox
 
 Array = NDArray[Any]
 
 # Mean hops of a block, and the most sub-steps that one takes.
 BLOCK = 16.0
 STRIDE = np.uint64(32)
-# Beyond so many mean hops since the event sub-steps would no longer fit a word.
-MOST = 2.0**31
 TIME = np.uint64(10)
 ONE, WHOLE = np.uint64(1), np.uint64(2**32)
 
@@ -67,7 +65,8 @@ def hop(
     first, key0, key1, counts
         As in `particles.place`; the key is that of the whole epoch.
     begin, end : float
-        From when to when, in mean hops since the event, at most `MOST`.
+        From when to when, in mean hops since the event, at most 2^31, so that
+        sub-steps fit a word.
     tail : (m,) array of float64
         Cumulative distribution of the number of hops in a block, ending in exactly 1.0.
     thresholds : (n0 * n1, 4) array of uint32 or uint64
@@ -120,18 +119,13 @@ def move(
     wrap1: bool,
 ) -> None:
     """Take move ``t`` of four on the lattice with every particle that has it to take."""
-    below0, above0 = (n0 - 1, 0) if wrap0 else (0, n0 - 1)
-    below1, above1 = (n1 - 1, 0) if wrap1 else (0, n1 - 1)
     for m in range(live):
         word = words[t, m]
         side = 0
         for s in range(4):
             side += 1 if word >= limits[s, m] else 0
         side = side if (t >= skip[m]) & (t < left[m]) else 4
-        a = i[m] + (1 if side == 1 else 0) - (1 if side == 0 else 0)
-        b = j[m] + (1 if side == 3 else 0) - (1 if side == 2 else 0)
-        i[m] = below0 if a < 0 else (above0 if a >= n0 else a)
-        j[m] = below1 if b < 0 else (above1 if b >= n1 else b)
+        i[m], j[m] = beside(i[m], side, n0, wrap0), beside(j[m], side - 2, n1, wrap1)
 
 
 @compiled
@@ -166,10 +160,7 @@ def _hop(
             low = np.uint64((begin - number) * 2.0**32) if number == from_block else ZERO
             high = np.uint64((end - number) * 2.0**32) if number == to_block else WHOLE
             block = np.uint64(number)
-            for k in range(n):
-                p = first + np.uint64(start + k)
-                a, b, _, _ = philox(p & WORD, p >> HALF, block, COUNT, key0, key1)
-                u[k] = unit(a, b)
+            fill_units(u[:n], first + np.uint64(start), key0, key1, block, COUNT)
             find(many, probe, tail, u, n)
             step = block * STRIDE
             for k in range(n):

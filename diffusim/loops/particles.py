@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusim.loops.compiled import compiled, inlined
-from diffusim.loops.random import HALF, LANES, WORD, counters, fill_single, philox, unit
+from diffusim.loops.random import HALF, LANES, WORD, counters, fill_single, fill_units, philox, unit
 
 Array = NDArray[Any]
 
@@ -189,6 +189,38 @@ def find(found: Array, probe: Array, cumulative: Array, u: Array, count: int) ->
         n -= half
 
 
+@inlined
+def beside(i: int, side: int, n: int, wrap: bool) -> int:
+    """Return the cell below (side 0) or above (side 1) cell ``i`` of ``n``, or for others itself.
+
+    At the rim that is the opposite cell of a ring, and else the cell itself.
+    """
+    to = i + (1 if side == 1 else 0) - (1 if side == 0 else 0)
+    below, above = (n - 1, 0) if wrap else (0, n - 1)
+    return below if to < 0 else (above if to >= n else to)
+
+
+@inlined
+def put(x: Array, y: Array, found: Array, v: Array, w: Array, counts: Array) -> None:
+    """Put particles into the cells found for them, parts ``v`` and ``w`` of them in, and count."""
+    n1 = counts.shape[1]
+    for k in range(len(x)):
+        i, j = divmod(found[k], n1)
+        x[k] = inside(i + v[k], 0.0, i + 1.0)
+        y[k] = inside(j + w[k], 0.0, j + 1.0)
+        counts[i, j] += 1
+
+
+@inlined
+def keep(cell: Array, found: Array, counts: Array) -> None:
+    """Keep the cells found for particles, and count."""
+    n1 = counts.shape[1]
+    for k in range(len(cell)):
+        i, j = divmod(found[k], n1)
+        cell[k] = found[k]
+        counts[i, j] += 1
+
+
 @compiled
 def _jump(
     x: Array,
@@ -224,40 +256,29 @@ def _jump(
 def _place(
     x: Array, y: Array, first: Any, key0: Any, key1: Any, cumulative: Array, counts: Array
 ) -> None:
-    n1 = counts.shape[1]
     u, v, w, probe = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     found = np.empty(LANES, np.int64)
     for start in range(0, len(x), LANES):
-        n = min(LANES, len(x) - start)
-        for k in range(n):
+        stop = min(start + LANES, len(x))
+        for k in range(stop - start):
             p = first + np.uint64(start + k)
             a, b, c, d = philox(p & WORD, p >> HALF, ZERO, PLACE, key0, key1)
             u[k], v[k], w[k] = unit(a, b), c * TO_UNIT, d * TO_UNIT
-        find(found, probe, cumulative, u, n)
-        for k in range(n):
-            i, j = divmod(found[k], n1)
-            x[start + k] = inside(i + v[k], 0.0, i + 1.0)
-            y[start + k] = inside(j + w[k], 0.0, j + 1.0)
-            counts[i, j] += 1
+        find(found, probe, cumulative, u, stop - start)
+        put(x[start:stop], y[start:stop], found, v, w, counts)
 
 
 @compiled
 def _draw_cells(
     cell: Array, first: Any, key0: Any, key1: Any, cumulative: Array, counts: Array
 ) -> None:
-    n1 = counts.shape[1]
     u, probe, found = np.empty(LANES), np.empty(LANES), np.empty(LANES, np.int64)
     for start in range(0, len(cell), LANES):
-        n = min(LANES, len(cell) - start)
-        for k in range(n):
-            p = first + np.uint64(start + k)
-            a, b, _, _ = philox(p & WORD, p >> HALF, ZERO, PLACE, key0, key1)
-            u[k] = unit(a, b)
+        stop = min(start + LANES, len(cell))
+        n = stop - start
+        fill_units(u[:n], first + np.uint64(start), key0, key1, ZERO, PLACE)
         find(found, probe, cumulative, u, n)
-        for k in range(n):
-            i, j = divmod(found[k], n1)
-            cell[start + k] = found[k]
-            counts[i, j] += 1
+        keep(cell[start:stop], found, counts)
 
 
 @compiled

@@ -126,6 +126,15 @@ def fill_normals(
 
 
 @inlined
+def fill_units(u: Any, first: Any, key0: Any, key1: Any, sub_step: Any, draw: Any) -> None:
+    """Fill an array with one uniform number for each particle from ``first`` on."""
+    for k in range(len(u)):
+        p = first + np.uint64(k)
+        a, b, _, _ = philox(p & WORD, p >> HALF, sub_step, draw, key0, key1)
+        u[k] = unit(a, b)
+
+
+@inlined
 def fill_uniforms(
     x: Any, y: Any, first: Any, key0: Any, key1: Any, sub_step: Any, draw: Any
 ) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusim.loops.compiled import compiled, inlined
-from diffusim.loops.particles import JUMP, PLACE, ZERO, carry, find, inside
+from diffusim.loops.particles import JUMP, PLACE, ZERO, carry, find, inside, keep, put
 from diffusim.loops.random import HALF, LANES, WORD, counters, normal_pair, philox, unit
 
 Array = NDArray[Any]
@@ -223,17 +223,13 @@ def _place(
     u, v, probe = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     words = np.empty((3, LANES), np.uint64)
     found, row = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
-    n1 = counts.shape[1]
     for start in range(0, len(x), LANES):
-        n = min(LANES, len(x) - start)
+        stop = min(start + LANES, len(x))
+        n = stop - start
         a, b, index = words[0, :n], words[1, :n], words[2, :n]
         fill_starts(u, v, a, b, index, first + np.uint64(start), key0, key1, directions)
         locate(u, v, found, row, probe, rows, cumulative, n)
-        for k in range(n):
-            i, j = divmod(found[k], n1)
-            x[start + k] = inside(i + u[k], i, i + 1.0)
-            y[start + k] = inside(j + v[k], j, j + 1.0)
-            counts[i, j] += 1
+        put(x[start:stop], y[start:stop], found, u, v, counts)
 
 
 @compiled
@@ -250,16 +246,13 @@ def _draw_cells(
     u, v, probe = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     words = np.empty((3, LANES), np.uint64)
     found, row = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
-    n1 = counts.shape[1]
     for start in range(0, len(cell), LANES):
-        n = min(LANES, len(cell) - start)
+        stop = min(start + LANES, len(cell))
+        n = stop - start
         a, b, index = words[0, :n], words[1, :n], words[2, :n]
         fill_starts(u, v, a, b, index, first + np.uint64(start), key0, key1, directions)
         locate(u, v, found, row, probe, rows, cumulative, n)
-        for k in range(n):
-            i, j = divmod(found[k], n1)
-            cell[start + k] = found[k]
-            counts[i, j] += 1
+        keep(cell[start:stop], found, counts)
 
 
 @compiled

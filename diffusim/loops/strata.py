@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusim.loops.compiled import compiled, inlined
-from diffusim.loops.particles import PLACE, TO_UNIT, ZERO, find, inside
+from diffusim.loops.particles import PLACE, TO_UNIT, ZERO, find, inside, keep, put
 from diffusim.loops.random import HALF, LANES, WORD, counters, philox, unit
 
 Array = NDArray[Any]
@@ -61,18 +61,14 @@ def _place(
     counts: Array,
     total: float,
 ) -> None:
-    n1 = counts.shape[1]
     u, v, w, probe = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     found = np.empty(LANES, np.int64)
     for start in range(0, len(x), LANES):
-        n = min(LANES, len(x) - start)
+        stop = min(start + LANES, len(x))
+        n = stop - start
         fill_strata(u, v, w, first + np.uint64(start), key0, key1, total, n)
         find(found, probe, cumulative, u, n)
-        for k in range(n):
-            i, j = divmod(found[k], n1)
-            x[start + k] = inside(i + v[k], 0.0, i + 1.0)
-            y[start + k] = inside(j + w[k], 0.0, j + 1.0)
-            counts[i, j] += 1
+        put(x[start:stop], y[start:stop], found, v, w, counts)
 
 
 @compiled
@@ -85,14 +81,11 @@ def _draw_cells(
     counts: Array,
     total: float,
 ) -> None:
-    n1 = counts.shape[1]
     u, v, w, probe = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     found = np.empty(LANES, np.int64)
     for start in range(0, len(cell), LANES):
-        n = min(LANES, len(cell) - start)
+        stop = min(start + LANES, len(cell))
+        n = stop - start
         fill_strata(u, v, w, first + np.uint64(start), key0, key1, total, n)
         find(found, probe, cumulative, u, n)
-        for k in range(n):
-            i, j = divmod(found[k], n1)
-            cell[start + k] = found[k]
-            counts[i, j] += 1
+        keep(cell[start:stop], found, counts)
