@@ -126,12 +126,8 @@ def _guarded(pairs: Sequence[tuple[Array, Array]], fixed: int, error: float) -> 
     if p > SUSPICIOUS:
         return p
     tails, statistic, freedom = list[float](), 0.0, 0
-    for counts, expected in ((n.ravel(), e.ravel()) for n, e in pairs):
-        common = expected >= _rare(expected, error)
-        if not np.any(common):
-            continue
-        starts = _pools(expected[common])
-        found, wanted = (np.add.reduceat(v[common], starts) for v in (counts, expected))
+    for pair in pairs:
+        found, wanted, _, _ = _pooled(*pair, error)
         few = wanted < ENOUGH
         statistic += float(np.sum((found[~few] - wanted[~few]) ** 2 / wanted[~few]))
         freedom += int(np.sum(~few))
@@ -144,11 +140,22 @@ def _guarded(pairs: Sequence[tuple[Array, Array]], fixed: int, error: float) -> 
     return max(p, min(1.0, 2.0 * min(many, len(tails) * min(tails))))
 
 
-def _rare(expected: Array, error: float) -> float:
-    """Below what cells expect too little for a chi-square, or less than their law can tell."""
+def _pooled(counts: Array, expected: Array, error: float) -> tuple[Array, Array, int, float]:
+    """Counts and expectations of pools; how many are in rare cells, and how many may be at most.
+
+    Rare are cells that expect next to nothing, or less than their law can tell: where that may be
+    wrong by a tenth of the noise, slack = sqrt(e) / 10.
+    """
+    counts, expected = counts.ravel(), expected.ravel()
     slack = error * float(np.max(expected, initial=0.0))
-    # Where the law may be wrong by a tenth of the noise, slack = sqrt(e) / 10.
-    return max(NEXT_TO_NOTHING, 100.0 * slack**2)
+    rare = expected < max(NEXT_TO_NOTHING, 100.0 * slack**2)
+    found = int(np.sum(counts[rare]))
+    hoped = float(np.sum(expected[rare])) + slack * int(np.sum(rare))
+    counts, expected = counts[~rare], expected[~rare]
+    if not expected.size:
+        return counts, expected, found, hoped
+    starts = _pools(expected)
+    return np.add.reduceat(counts, starts), np.add.reduceat(expected, starts), found, hoped
 
 
 def _pearson(pairs: Sequence[tuple[Array, Array]], fixed: int = 1, error: float = 0.0) -> float:
@@ -157,17 +164,12 @@ def _pearson(pairs: Sequence[tuple[Array, Array]], fixed: int = 1, error: float 
     ``fixed`` is 1 where the total of a channel is given, and 0 where it varies like any other.
     """
     found, hoped, statistic, freedom = 0, 0.0, 0.0, 0
-    for counts, expected in ((n.ravel(), e.ravel()) for n, e in pairs):
-        rare = expected < _rare(expected, error)
-        slack = error * float(np.max(expected, initial=0.0)) * int(np.sum(rare))
-        found = found + int(np.sum(counts[rare]))
-        hoped = hoped + float(np.sum(expected[rare])) + slack
-        counts, expected = counts[~rare], expected[~rare]
-        ends = _pools(expected) if expected.size else expected
-        if ends.size > fixed:
-            observed, wanted = np.add.reduceat(counts, ends), np.add.reduceat(expected, ends)
+    for pair in pairs:
+        observed, wanted, in_rare, most = _pooled(*pair, error)
+        found, hoped = found + in_rare, hoped + most
+        if wanted.size > fixed:
             statistic += float(np.sum((observed - wanted) ** 2 / wanted))
-            freedom += ends.size - fixed
+            freedom += wanted.size - fixed
     p_rare = float(special.gammainc(found, hoped)) if found else 1.0
     if not freedom:
         return p_rare

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from diffusim.block import Array, Unsupported
+from diffusim.jumps import Jumps, jumps
 from diffusim.medium.doors import Doors, doors, poisson
 from diffusim.medium.planes import Between, between
 from diffusim.segment import Segment
@@ -33,7 +34,7 @@ def arriving(course: Sequence[Segment]) -> tuple[float, float]:
     total, most, last = 0.0, 0.0, course[-1].epoch if course else 0
     for number, segment in enumerate(course):
         if segment.propagator.accounts(segment.grid):
-            came = doors_of(segment).births * segment.duration
+            came = float(np.sum(jumps_of(segment).births)) * segment.duration
             total, most = total + came, max(most, came)
         ends = number + 1 == len(course) or course[number + 1].since != segment.since
         if ends and last > EPOCHS_KEPT:
@@ -41,11 +42,44 @@ def arriving(course: Sequence[Segment]) -> tuple[float, float]:
     return total, most
 
 
+def jumps_of(segment: Segment) -> Jumps:
+    """What can happen to particles, read from the generator once in an epoch.
+
+    Raises
+    ------
+    Unsupported
+        Where something is taken away whether it is there or not.
+    """
+    if ("jumps",) not in segment.views:
+        segment.views["jumps",] = jumps(segment.view("generator"))
+    return segment.views["jumps",]  # type: ignore[no-any-return]
+
+
 def doors_of(segment: Segment) -> Doors:
-    """The doors of an open medium, made once in an epoch."""
+    """The same as loops over particles take it, made once in an epoch."""
     if ("doors",) not in segment.views:
-        segment.views["doors",] = doors(segment.view("generator"))
+        segment.views["doors",] = doors(jumps_of(segment))
     return segment.views["doors",]  # type: ignore[no-any-return]
+
+
+def made_of(whole: float, arriving: float, particles: int, most: float) -> tuple[int, float]:
+    """How many particles a start is made of, and what one is worth.
+
+    Parameters
+    ----------
+    whole, arriving : float
+        What there is at the start, and what comes in over the course, in field units times volume.
+    particles : int
+        How many the start shall be made of; if it is empty, all that comes in.
+    most : float
+        How many may come in. Where it would be more, the start is made of fewer.
+    """
+    if whole == 0.0:
+        return 0, arriving / particles
+    if whole * most >= arriving * particles:
+        return particles, whole / particles
+    number = max(1, round(whole * most / arriving))
+    return number, whole / number
 
 
 def coming_in(mean: float, segment: Segment) -> int:

@@ -17,11 +17,12 @@ import diffusim as ds
 from diffusim import kernels, runs, spectrum
 from diffusim.block import Block, Integer, Invalid, Metres, Unsupported, quantity, unit
 from diffusim.generator import Generator
+from diffusim.medium.doors import poisson_tail
 from diffusim.medium.walls import CellWalls, Wall, resistances
 from diffusim.methods import Method
 from diffusim.methods.chebyshev import exponential_weights
 from diffusim.methods.ftcs import Ftcs
-from diffusim.methods.walkers import Walkers, poisson_tail
+from diffusim.methods.walkers import Walkers
 from diffusim.segment import cut, random_key
 from diffusim.sweep import plane
 from diffusim.testing import Problem, oracle_matrix, problems

@@ -9,8 +9,7 @@ import numpy as np
 from scipy import special
 
 from diffusim.block import Array
-from diffusim.generator import Generator
-from diffusim.jumps import jumps
+from diffusim.jumps import Jumps
 
 
 class Doors(NamedTuple):
@@ -36,15 +35,8 @@ class Doors(NamedTuple):
     accounts: Array
 
 
-def doors(generator: Generator) -> Doors:
-    """Read the doors of a generator.
-
-    Raises
-    ------
-    Unsupported
-        Where something is taken away whether it is there or not.
-    """
-    found = jumps(generator)
+def doors(found: Jumps) -> Doors:
+    """Return the doors of a medium, read as chances; a closed one has moves only."""
     births = math.fsum(found.births.tolist())
     entries = np.cumsum(found.births) / (births or 1.0)
     entries[-1:] = 1.0
@@ -56,14 +48,6 @@ def thresholds(chances: Array) -> Array:
     """Return cumulative chances along the last axis, times 2^32."""
     whole = np.rint(np.cumsum(chances, axis=-1) * 2.0**32)
     return np.asarray(np.minimum(whole, 2.0**32), dtype=np.uint64)
-
-
-def moves(generator: Generator) -> Array:
-    """Return the thresholds of the four moves in a closed medium."""
-    own = generator.moves()
-    own = [np.zeros(generator.shape)] * (4 - len(own)) + own
-    chances = [move.ravel() / generator.fastest for move in own]
-    return thresholds(np.stack(chances, axis=1))
 
 
 def poisson_tail(mean: float) -> Array:

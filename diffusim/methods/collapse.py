@@ -32,12 +32,12 @@ from pydantic import Field, PrivateAttr
 from diffusim import convolve, kernels
 from diffusim.block import Array, Integer, Unsupported
 from diffusim.convolve.sides import checked
-from diffusim.generator import Generator
 from diffusim.grid import Grid
-from diffusim.jumps import Jumps, jumps
+from diffusim.jumps import Jumps
 from diffusim.kernels.moves import Moves, along, moves
 from diffusim.kernels.stopping import halts
 from diffusim.methods import SLICE, Method, Plan
+from diffusim.particles import arriving, jumps_of, made_of
 from diffusim.segment import Segment
 from diffusim.sweep import plane
 
@@ -117,12 +117,8 @@ class Collapse(Method):
     def settle(self, course: Sequence[Segment]) -> Self:
         """Find out how much comes in over the whole course."""
         settled = self.model_copy()
-        settled._inflow = 0.0
-        for segment in course:
-            if not _applies(segment) and segment.propagator.accounts(segment.grid):
-                generator: Generator = segment.view("generator")
-                came = segment.duration * float(np.sum(generator.gains * generator.volume))
-                settled._inflow += max(0.0, came)
+        applied = not course or _applies(course[0])
+        settled._inflow = 0.0 if applied else arriving(course)[0]
         return settled
 
     def least(self) -> Self:
@@ -134,14 +130,7 @@ class Collapse(Method):
         from diffusim.loops import counts
 
         content = u * origin.grid.volume
-        total, number = float(np.sum(content)), self.particles
-        if total == 0.0:
-            number, worth = 0, self._inflow / number or 1.0
-        elif total * MOST >= self._inflow * number:
-            worth = total / number
-        else:
-            number = max(1, round(total * MOST / self._inflow))
-            worth = total / number
+        number, worth = made_of(float(np.sum(content)), self._inflow, self.particles, MOST)
         found = np.zeros(u.size, dtype=np.int64)
         counts.throw(number, np.ravel(content), *origin.key, found)
         census = Census(found.reshape(u.shape), np.array(worth))
@@ -322,7 +311,7 @@ def _apply(state: Any, segment: Segment, crew: Crew) -> Any:
 def _matrix(segment: Segment) -> tuple[Jumps, Array]:
     """What can happen to a particle, and each chance among what is left after those before it."""
     if ("collapse",) not in segment.views:
-        read = jumps(segment.view("generator"))
+        read = jumps_of(segment)
         chances = read.chances
         stay = np.maximum(1.0 - np.sum(chances, axis=1), 0.0)
         # What round-off leaves of cells that give all away.

@@ -30,10 +30,9 @@ from pydantic import Field, PrivateAttr
 from diffusim.block import Array, Integer, Unsupported
 from diffusim.generator import Generator
 from diffusim.grid import Grid
-from diffusim.medium.doors import late_tail, moves
-from diffusim.medium.doors import poisson_tail as poisson_tail
+from diffusim.medium.doors import late_tail, poisson_tail
 from diffusim.methods import SLICE, Method, Plan
-from diffusim.particles import arriving, between_of, coming_in, doors_of, possible, still
+from diffusim.particles import arriving, between_of, coming_in, doors_of, made_of, possible, still
 from diffusim.segment import Segment
 from diffusim.sweep import plane
 
@@ -128,7 +127,7 @@ class Walkers(Method):
     def started(self, contents: Sequence[float]) -> Self:
         """The same, knowing how many will come in beside those that are there at first."""
         known = self.model_copy()
-        known._lightest = min(float(self._worth(whole)[1]) for whole in contents)
+        known._lightest = min(self._made(whole)[1] for whole in contents)
         return known
 
     def least(self) -> Self:
@@ -187,7 +186,8 @@ class Walkers(Method):
         content = u * grid.volume if grid.radial else u
         total = float(np.sum(content))
         worth = total if grid.radial else total * float(grid.volume)
-        number, weight = self._worth(worth)
+        number, one = self._made(worth)
+        weight = np.array(one)
         place, counts = self._drawn(content, number, origin.key)
         counts = counts.reshape(u.shape)
         followed = np.full(self.paths, -1)
@@ -197,18 +197,9 @@ class Walkers(Method):
             return OpenCloud(place, counts, weight, paths, np.zeros(len(accounts)), followed)
         return Cloud(place, counts, weight, paths)
 
-    def _worth(self, whole: float) -> tuple[int, Array]:
-        """How many particles a start is made of, and what one is worth.
-
-        Fewer than asked for only if they were far outnumbered by those that come in later.
-        """
-        least = self._arriving / (MOST_COMING * self.particles)
-        if whole == 0.0:
-            return 0, np.array(self._arriving / self.particles)
-        if whole >= least * self.particles:
-            return self.particles, np.array(whole / self.particles)
-        number = max(1, round(whole / least))
-        return number, np.array(whole / number)
+    def _made(self, whole: float) -> tuple[int, float]:
+        """How many particles a start is made of, and what one is worth."""
+        return made_of(whole, self._arriving, self.particles, MOST_COMING * self.particles)
 
     def _drawn(self, content: Array, number: int, key: tuple[int, int]) -> tuple[Array, Array]:
         """Places of particles in proportion to the content of the cells, and the counts."""
@@ -272,9 +263,7 @@ class Walkers(Method):
         generator: Generator = segment.view("generator")
         if generator.fastest == 0.0:
             return None
-        if ("moves",) not in segment.views:
-            segment.views["moves",] = moves(generator), poisson_tail(hops.BLOCK)
-        thresholds, tail = segment.views["moves",]
+        thresholds, tail = doors_of(segment).thresholds, poisson_tail(hops.BLOCK)
         # The end of one segment is the start of the next to the last bit, and so are these.
         begin, end = (generator.fastest * (t - segment.since)
                       for t in (segment.start, segment.stop))  # fmt: skip

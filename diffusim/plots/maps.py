@@ -76,8 +76,7 @@ def _limits(
     """
     everything = low, high = _span(u for row in pictures for u in row)
     for run, row in zip(runs, pictures, strict=True):
-        chance = run.counts is not None and run.facts.get("statistical", True)
-        if run.label == stored.reference and not chance:
+        if run.label == stored.reference and not shown.by_chance(run):
             low, high = _span(row)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         low, high = everything

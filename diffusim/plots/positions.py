@@ -30,7 +30,7 @@ def positions(stored: Stored, _comparison: Comparison) -> Figure | None:
     screen, only what was found behind them is counted.
     """
     run = next((r for r in shown.runs(stored) if r.counts is not None
-                and not r.facts.get("statistical", True)), None)  # fmt: skip
+                and not shown.by_chance(r)), None)  # fmt: skip
     if run is None or run.counts is None or shown.channels(run):
         return None
     number = len(stored.times) - 1
