@@ -17,7 +17,6 @@ import diffusim as ds
 from diffusim import kernels, runs, spectrum
 from diffusim.block import Block, Integer, Invalid, Metres, Unsupported, quantity, unit
 from diffusim.generator import Generator
-from diffusim.medium.doors import poisson_tail
 from diffusim.medium.walls import CellWalls, Wall, resistances
 from diffusim.methods import Method
 from diffusim.methods.chebyshev import exponential_weights
@@ -390,12 +389,3 @@ def test_chebyshev_weights_sum_to_one_and_give_the_exponential(z: float) -> None
     angle = np.linspace(0.0, np.pi, 101)
     found = np.cos(np.outer(angle, np.arange(weights.size))) @ weights
     assert np.max(np.abs(found - np.exp(-2.0 * z * np.sin(0.5 * angle) ** 2))) < 2.1e-12
-
-
-@pytest.mark.parametrize("mean", [1e-12, 0.5, 30.0, 1e4])
-def test_the_poisson_tail_ends_at_one_and_has_its_mean(mean: float) -> None:
-    tail = poisson_tail(mean)
-    assert tail[-1] == 1.0
-    assert np.all(np.diff(tail) >= 0.0)
-    # Entries near one are known to a unit in the last place of one, no better.
-    assert abs(np.sum(1.0 - tail) - mean) < 1e-9 * mean + 1e-16

@@ -11,6 +11,7 @@ from scipy import linalg, special
 from twins import ALPHA, KEY, WRAPS, closed_faces, p_of_chi_square
 
 from diffusim.loops import hops, particles
+from diffusim.medium.doors import poisson_tail
 
 N0, N1 = 8, 8
 BOX = [(np.zeros(N0), np.full(N0, float(N0))), (np.zeros(N1), np.full(N1, float(N1)))]
@@ -246,3 +247,12 @@ def test_chunks_and_threads_change_nothing(chunks, threads):
         results.append((position, cell, twins.in_chunks(loop, n, *division, (N0, N1))))
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("mean", [1e-12, 0.5, 30.0, 1e4])
+def test_the_poisson_tail_ends_at_one_and_has_its_mean(mean):
+    tail = poisson_tail(mean)
+    assert tail[-1] == 1.0
+    assert np.all(np.diff(tail) >= 0.0)
+    # Entries near one are known to a unit in the last place of one, no better.
+    assert abs(np.sum(1.0 - tail) - mean) < 1e-9 * mean + 1e-16
