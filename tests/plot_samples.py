@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from diffusim import store
+from diffusim.alignment import compare_stored
 from diffusim.comparison import Comparison
-from diffusim.conduct import compare_stored
 
 Open = Callable[..., tuple[store.Stored, Comparison]]
 SIZE = (0.3, 0.1)

@@ -16,13 +16,14 @@ import diffusim as ds
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.channels import key_of, together
-from diffusim.comparison import compare, relative
+from diffusim.comparison import compare
 from diffusim.counts import ahead_or_behind, chi_square, chi_square_pair, expected_noise
 from diffusim.files import read_image
 from diffusim.grid import Grid
 from diffusim.initial import Picture, Stored
 from diffusim.method import Prediction
 from diffusim.methods import Method
+from diffusim.norms import relative
 
 WATER = ds.Diffusion(diffusivity=1.5e-9, walls=[ds.Wall(axis="x", at=0.006, opens=200.0)])
 OPEN = Grid.model_validate(

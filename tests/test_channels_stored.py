@@ -16,8 +16,9 @@ from plot_samples import assert_legible, header, random_fields
 
 import diffusim as ds
 from diffusim import advice, plots, store
+from diffusim.alignment import compare_stored
 from diffusim.block import Array, Unsupported
-from diffusim.conduct import carry_out, compare_stored
+from diffusim.conduct import carry_out
 from diffusim.experiment import prepare
 from diffusim.grid import Grid
 from diffusim.reading import ScenarioError

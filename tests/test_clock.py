@@ -16,8 +16,8 @@ from store_samples import header
 
 import diffusim as ds
 from diffusim import advice, plots, runs, store
+from diffusim.alignment import compare_stored
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.conduct import compare_stored
 from diffusim.experiment import prepare
 from diffusim.grid import Grid
 from diffusim.methods import Method

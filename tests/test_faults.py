@@ -16,7 +16,7 @@ import pytest
 import diffusim as ds
 from diffusim import runs
 from diffusim.block import Array
-from diffusim.comparison import Row, compare, distance
+from diffusim.comparison import Row, compare
 from diffusim.counts import chi_square
 from diffusim.loops import particles
 from diffusim.methods import Method
@@ -27,6 +27,7 @@ from diffusim.methods.modes import Modes
 from diffusim.methods.poisson import Poisson
 from diffusim.methods.rkl2 import Rkl2
 from diffusim.methods.walkers import Walkers
+from diffusim.norms import distance
 from diffusim.verdicts import AS_PREDICTED, UNEXPLAINED
 
 D = 1.5e-9

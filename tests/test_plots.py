@@ -19,7 +19,7 @@ from plot_samples import Open, assert_legible, opener, publish, random_fields
 
 import diffusim
 from diffusim import plots, store, style
-from diffusim.conduct import compare_stored
+from diffusim.alignment import compare_stored
 from diffusim.plots import shown
 
 PICTURES = ["fields.png", "error.png", "profile.png", "history.png", "chance.png"]

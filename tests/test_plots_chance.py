@@ -13,7 +13,7 @@ from plot_samples import Open, assert_legible, header, opener, random_fields
 from scipy import stats
 
 from diffusim import plots, store, style
-from diffusim.conduct import compare_stored
+from diffusim.alignment import compare_stored
 from diffusim.plots import shown
 from diffusim.plots.chance import density, pools, scores
 

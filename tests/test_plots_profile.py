@@ -14,7 +14,7 @@ from plot_samples import Open, header, opener, random_fields
 import diffusim
 from diffusim import plots, store
 from diffusim.methods import Method
-from diffusim.plots.solution import analytic
+from diffusim.plots.shown import analytic
 
 
 @pytest.fixture

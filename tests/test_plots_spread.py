@@ -13,8 +13,8 @@ from matplotlib.collections import LineCollection
 from plot_samples import Open, assert_legible, header, opener, random_fields
 
 from diffusim import plots, store
+from diffusim.alignment import compare_stored
 from diffusim.block import Unsupported
-from diffusim.conduct import compare_stored
 from diffusim.plots.paths import displacements, mean_squares, pieces, rate
 from diffusim.plots.spread import spreads
 

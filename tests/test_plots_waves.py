@@ -14,8 +14,9 @@ from plot_samples import header
 
 import diffusim as ds
 from diffusim import store
+from diffusim.alignment import compare_stored
 from diffusim.comparison import Comparison
-from diffusim.conduct import compare_stored, run
+from diffusim.conduct import run
 from diffusim.plots import fields, history, positions
 
 SCENARIO = """

@@ -15,7 +15,7 @@ import pytest
 from scipy import special
 
 import diffusim as ds
-from diffusim import comparison, counts, kernels, runs
+from diffusim import counts, kernels, norms, runs
 from diffusim.block import Array
 from diffusim.loops import hops, particles
 from diffusim.methods import Method
@@ -317,7 +317,7 @@ def test_expected_noise_is_the_noise_observed(limit: str, edges: str) -> None:
     weight = u.sum() / number
     options = {"particles": number, "limit": limit, "edges": edges}
     drawn = (counted(u, 300.0, seed=500 + seed, **options) for seed in range(seeds))
-    squares = [comparison.distance(weight * counts, truth, 2) ** 2 for counts in drawn]
+    squares = [norms.distance(weight * counts, truth, 2) ** 2 for counts in drawn]
     ratio = np.mean(squares) / counts.expected_noise(truth, number) ** 2
     assert abs(ratio - 1.0) < FIVE * np.std(squares) / np.mean(squares) / np.sqrt(seeds)
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from diffusim import experiment, runs
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.comparison import distance
 from diffusim.experiment import Experiment
 from diffusim.methods import Method
+from diffusim.norms import distance
 from diffusim.resources import USABLE, in_words, memory_available, memory_needed
 from diffusim.runs import Course, Frame
 

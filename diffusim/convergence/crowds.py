@@ -14,13 +14,13 @@ from dataclasses import replace
 import numpy as np
 
 from diffusim.block import Array, Invalid
-from diffusim.comparison import relative
 from diffusim.convergence import courses
 from diffusim.convergence.courses import PATIENCE, Stage
 from diffusim.convergence.results import Point, Series, fit, together
 from diffusim.counts import BLOCK, chi_square_pair, expected_noise
 from diffusim.experiment import Experiment
 from diffusim.methods import Method
+from diffusim.norms import relative
 from diffusim.runs import Course
 from diffusim.segment import random_key
 

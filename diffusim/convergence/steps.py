@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.comparison import relative
 from diffusim.convergence import courses
 from diffusim.convergence.courses import PATIENCE, Stage
 from diffusim.convergence.results import Point, Series, asymptotic, fit, local_orders
 from diffusim.experiment import Experiment
 from diffusim.methods import Method, Stepping
+from diffusim.norms import relative
 from diffusim.runs import Course
 
 HALVINGS, FEWEST_HALVINGS, MOST_HALVINGS = 6, 3, 30

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from diffusim import atomic, pictures, store, style
+from diffusim.alignment import compare_stored
 from diffusim.comparison import Comparison
-from diffusim.conduct import compare_stored
 from diffusim.plots.chance import chance
 from diffusim.plots.history import history
 from diffusim.plots.maps import error, fields

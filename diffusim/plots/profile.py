@@ -17,8 +17,8 @@ from diffusim.block import Array
 from diffusim.channels import parts
 from diffusim.comparison import Comparison
 from diffusim.counts import worths
+from diffusim.exact.matching import Solution
 from diffusim.plots import shown
-from diffusim.plots.solution import Solution, analytic
 from diffusim.store import Stored, StoredRun
 
 MOST_TIMES = 4
@@ -128,7 +128,7 @@ def profile(stored: Stored, comparison: Comparison) -> Figure:
     runs, box = shown.runs(stored), shown.box(stored)
     cut = _cut(stored, runs[0])
     places = stored.centres[cut.axis] / box.metres
-    scene = _Scene(stored, comparison, runs, cut, analytic(stored), places)
+    scene = _Scene(stored, comparison, runs, cut, shown.analytic(stored), places)
     numbers = shown.moments(stored.times, MOST_TIMES)
     rows: list[Callable[[Axes, _Scene, int], None]] = [_values]
     rows += [_steady] if scene.compared(statistical=False) else []

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
+from diffusim.exact.matching import Solution, analytic_solution
 from diffusim.grid import Grid
 from diffusim.medium.obstacles import Obstacles
 from diffusim.store import Header, Stored, StoredRun
@@ -28,6 +29,11 @@ def scenario(stored: Header) -> dict[str, Any]:
     """Return the scenario that a result was computed from, as plain values."""
     found = json.loads(stored.resolved)
     return found if isinstance(found, dict) else {}
+
+
+def analytic(stored: Header) -> Solution | None:
+    """Return the analytic solution of the scenario, a function of time, where it has one."""
+    return analytic_solution(scenario(stored)) if grid(stored) is not None else None
 
 
 def runs(stored: Stored) -> list[StoredRun]:

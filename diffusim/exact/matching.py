@@ -1,4 +1,4 @@
-"""The analytic solution of a stored scenario, where it has one."""
+"""The analytic solution of a scenario, where it matches one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from diffusim import exact
 from diffusim.block import Array
+from diffusim.exact.axis import blob, mode, step
 from diffusim.grid import Grid
-from diffusim.plots import shown
-from diffusim.store import Header
 
 Solution = Callable[[float], Array]
 Values = Mapping[str, Any]
@@ -21,13 +19,17 @@ Values = Mapping[str, Any]
 CLEAR = 6.0
 
 
-def analytic(stored: Header) -> Solution | None:
+def analytic_solution(scenario: Values) -> Solution | None:
     """Return the analytic solution as a function from the time in s to the mean of each cell.
 
     None unless the medium is even, all walls are lifted at the same time and nothing moves before,
     and the start is halves across an axis, a blob, modes or one value.
+
+    Parameters
+    ----------
+    scenario : mapping
+        A resolved scenario as plain values, as results hold it.
     """
-    scenario = shown.scenario(stored)
     medium, start = scenario.get("propagator"), scenario.get("initial")
     if not isinstance(medium, Mapping) or not isinstance(start, Mapping):
         return None
@@ -40,7 +42,7 @@ def analytic(stored: Header) -> Solution | None:
     diffusivity, begins = _diffusivity(medium, grid), _begins(medium, start, grid)
     known = {"uniform": _uniform, "halves": _halves, "blob": _blob, "modes": _modes}
     of_kind = known.get(str(start.get("kind")))
-    if grid.shape != stored.shape or diffusivity is None or begins is None or of_kind is None:
+    if diffusivity is None or begins is None or of_kind is None:
         return None
     solution = of_kind(start, grid, diffusivity)
     if solution is None:
@@ -120,7 +122,7 @@ def _halves(start: Values, grid: Grid, diffusivity: list[float]) -> Solution | N
         return None
     axis, at = grid.axis(start["axis"]), _divide(start, grid)
     x, d, length, options = _line(grid, axis, diffusivity)
-    return lambda t: grid.along(axis, exact.step(x, t, d, length, at, *start["values"], **options))
+    return lambda t: grid.along(axis, step(x, t, d, length, at, *start["values"], **options))
 
 
 def _blob(start: Values, grid: Grid, diffusivity: list[float]) -> Solution | None:
@@ -138,7 +140,7 @@ def _blob(start: Values, grid: Grid, diffusivity: list[float]) -> Solution | Non
         for axis in grid.axes:
             x, d, length, options = _line(grid, axis, diffusivity)
             product = product * grid.along(
-                axis, exact.blob(x, t, d, length, centre[axis], width, **options)
+                axis, blob(x, t, d, length, centre[axis], width, **options)
             )
         return product
 
@@ -153,7 +155,7 @@ def _modes(start: Values, grid: Grid, diffusivity: list[float]) -> Solution | No
             for axis in grid.axes:
                 x, d, length, options = _line(grid, axis, diffusivity)
                 waves = int(term.get(grid.names[axis], 0))
-                product = product * grid.along(axis, exact.mode(x, t, d, length, waves, **options))
+                product = product * grid.along(axis, mode(x, t, d, length, waves, **options))
             total = total + product
         return total
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from diffusim.block import Array, Unsupported
+from diffusim.comparison.table import Comparison, Frames, Gap, Rank, Row, Trajectory
 from diffusim.counts import ahead_or_behind, chi_square_pair, expected_noise, freedom_of
+from diffusim.norms import distance, relative
 from diffusim.verdicts import (
     NOT_JUDGED,
     REFERENCE,
@@ -28,115 +29,7 @@ from diffusim.verdicts import (
     judge_ratio,
 )
 
-
-class Frames(Protocol):
-    """Arrays by number, in memory or read from a file when asked for."""
-
-    def __getitem__(self, number: int, /) -> Array:
-        """Return the array of a frame."""
-
-
-class Trajectory(Protocol):
-    """What a comparison needs to know of a run, stored or in memory.
-
-    Where its facts tell of ``channels``, every array has them along its first axis.
-    """
-
-    @property
-    def label(self) -> str:
-        """Name of the run."""
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Kind, limit, steps, seconds, options and predicted errors."""
-
-    @property
-    def frames(self) -> Frames:
-        """Fields."""
-
-    @property
-    def counts(self) -> Frames | None:
-        """Integer counts behind the fields, where there are any."""
-
-    @property
-    def accounts(self) -> Frames | None:
-        """What has come in by each account since time zero, where the medium is open."""
-
-    @property
-    def arrays(self) -> Mapping[str, Frames]:
-        """What else is known in every frame, by name.
-
-        ``weight`` is what a particle is worth in field units times volume, where their number
-        varies, ``deviation`` a standard deviation of each cell that chance alone brings.
-        """
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run in the table.
-
-    ``l1``, ``l2``, ``linf`` and ``expected`` belong to the last frame, ``worst_l2`` to the frame
-    where it is largest; ``mass_drift`` is the largest change of the total since time zero that the
-    accounts do not explain, relative to all that was there and went through. ``accounts`` is what
-    has come in by the last frame, by name, in field units times volume.
-    """
-
-    label: str
-    limit: str
-    reference: str
-    l1: float
-    l2: float
-    linf: float
-    worst_l2: float
-    worst_time: float
-    expected: float | None
-    ratio: float | None
-    p_value: float | None
-    p_last: float | None
-    mass_drift: float
-    minimum: float
-    maximum: float
-    seconds: float
-    verdict: str
-    reason: str
-    series: Series
-    accounts: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All runs against the reference of their limit."""
-
-    title: str
-    times: list[float]
-    rows: list[Row]
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing is unexplained or outside what the scenario expects."""
-        return all(row.verdict not in (UNEXPLAINED, UNEXPECTED) for row in self.rows)
-
-    def __getitem__(self, label: str) -> Row:
-        """Return the row of a run."""
-        return next(row for row in self.rows if row.label == label)
-
-    def __str__(self) -> str:
-        """Return a line per run: its last relative L2 error and the verdict."""
-        rows = [f"{r.label}: l2 {r.l2:.3g} against {r.reference}, {r.verdict} {r.reason}".rstrip()
-                for r in self.rows]  # fmt: skip
-        return "\n".join([self.title, *rows])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return numbers and lists only, as JSON can hold them: what is not finite is None."""
-        return _finite(asdict(self))  # type: ignore[no-any-return]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+__all__ = ["Comparison", "Frames", "Gap", "Rank", "Row", "Trajectory", "compare"]
 
 
 def compare(
@@ -179,7 +72,7 @@ def compare(
         partner = _partner(run, main, runs)
         row = _row(run, partner or main, times, volume, judged=partner is not None)
         rows.append(_expected(row, (expect or {}).get(run.label, {})))
-    return Comparison(title, [float(t) for t in times], rows)
+    return Comparison(title, [float(t) for t in times], rows, reference)
 
 
 def _partner(run: Trajectory, main: Trajectory, runs: Sequence[Trajectory]) -> Trajectory | None:
@@ -336,26 +229,6 @@ def _owed(run: Trajectory, reference: Trajectory) -> list[float | None]:
         return own
     other = reference.facts["predicted"]
     return [None if None in pair else sum(pair) for pair in zip(own, other, strict=True)]
-
-
-def distance(u: Array, reference: Array, order: float, volume: float | Array = 1.0) -> float:
-    """Relative distance ||u - r|| / ||r||; from a field of zeros it is 0 or infinity.
-
-    Cells count by their volume, where it differs among them.
-    """
-    return relative(u - reference, reference, order, volume)
-
-
-def relative(error: Array, reference: Array, order: float, volume: float | Array = 1.0) -> float:
-    """Relative size ||error|| / ||reference||; beside a field of zeros it is 0 or infinity."""
-    scale = float(np.max(np.abs(reference)))
-    if scale == 0.0:
-        return math.inf if np.any(error) else 0.0
-    # Scaled first, so that no square of a small number is lost.
-    weight = 1.0 if order == np.inf or np.ndim(volume) == 0 else np.asarray(volume) ** (1 / order)
-    apart, size = (np.linalg.norm(np.ravel(weight * (v / scale)), order)
-                   for v in (error, reference))  # fmt: skip
-    return float(apart / size)
 
 
 def _expected(row: Row, limits: Mapping[str, float]) -> Row:

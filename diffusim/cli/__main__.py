@@ -1,0 +1,5 @@
+"""The command line as ``python -m diffusim.cli``."""
+
+from diffusim.cli import main
+
+main()
