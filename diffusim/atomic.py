@@ -249,6 +249,11 @@ class Lock:
                 return
         raise Occupied(f"{self.path} keeps changing hands; wait for the other runs to end.")
 
+    def must_be_free(self) -> None:
+        """Raise `Occupied` if somebody who lives has it; one of somebody dead is removed."""
+        with in_words("Reading", self.path):
+            self._remove_if_stale()
+
     def release(self) -> None:
         """Give the lock back if it is still ours."""
         with contextlib.suppress(OSError):

@@ -107,7 +107,10 @@ def read_array(
     return values
 
 
-def read_image(path: Path, shape: tuple[int, int], *, colours: bool = False) -> Array:
+def read_image(
+    path: Path, shape: tuple[int, int], *, colours: bool = False, part: float = 1.0,
+    place: tuple[float, float] = (0.5, 0.5),
+) -> Array:  # fmt: skip
     """Read a PNG or JPEG as grey values from 0 to 1, one per cell, or as three such fields.
 
     The image is cropped to the grid's proportions and averaged over cells. The result is
@@ -122,6 +125,10 @@ def read_image(path: Path, shape: tuple[int, int], *, colours: bool = False) -> 
     colours : bool
         Whether red, green and blue are read, along a first axis, instead of grey; they are alike
         where the image has no colour. All are the stored 8-bit values, divided by 255.
+    part : float
+        Of the largest box of the grid's proportions in the image, how large a one is taken.
+    place : tuple of float
+        Where it is taken from, from 0 (left, bottom) to 1 (right, top).
 
     Raises
     ------
@@ -144,19 +151,20 @@ def read_image(path: Path, shape: tuple[int, int], *, colours: bool = False) -> 
                     bands = image.convert("RGB").split()
                 else:
                     bands = (image.convert("L"),)
-                fields = [_by_cells(band.convert("F"), shape) for band in bands]
+                fields = [_by_cells(band.convert("F"), shape, part, place) for band in bands]
         except (OSError, Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
             raise ValueError(f"'{path.name}' is not a PNG or JPEG image: {problem}") from None
     return np.stack(fields * (3 // len(fields))) if colours else fields[0]
 
 
-def _by_cells(band: Any, shape: tuple[int, int]) -> Array:
-    """Means of an image's values over the cells of a grid, the middle of the image."""
+def _by_cells(band: Any, shape: tuple[int, int], part: float, place: tuple[float, float]) -> Array:
+    """Means of an image's values over the cells of a grid, of a part of it at a place."""
     from PIL import Image
 
     width, height = band.size
-    scale = min(width / shape[0], height / shape[1])
-    left, top = (width - scale * shape[0]) / 2, (height - scale * shape[1]) / 2
+    scale = part * min(width / shape[0], height / shape[1])
+    left = (width - scale * shape[0]) * place[0]
+    top = (height - scale * shape[1]) * (1.0 - place[1])
     frame = (left, top, left + scale * shape[0], top + scale * shape[1])
     small = band.resize(shape, Image.Resampling.BOX, box=frame)
     return np.ascontiguousarray(np.asarray(small, dtype=float).T[:, ::-1] / 255.0)

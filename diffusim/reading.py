@@ -7,11 +7,13 @@ of the core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but `True` an
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -239,13 +241,7 @@ def _compose(data: bytes | str, place: Callable[[Any], str], path: Path_ = ()) -
 
 
 def value(text: str, name: str) -> Any:
-    """Return what a text that is called by a name means in YAML.
-
-    Raises
-    ------
-    ScenarioError
-        When it is no YAML.
-    """
+    """Return what a text that is called by a name means in YAML, or raise `ScenarioError`."""
     return _compose(text, lambda _: name).plain()
 
 
@@ -337,6 +333,16 @@ def _override(root: _Node, assignment: str, where: str) -> None:
         elif key not in inside and not listed:
             inside[key] = _Node(None, where, where)
         node = inside[key]
+
+
+def placed(document: Document, path: str, value: Any, where: str) -> Document:
+    """Return a document with a value at a path, or raise `ScenarioError`; errors tell `where`."""
+    root = copy.deepcopy(document._root)
+    try:
+        _override(root, f"{path}={json.dumps(value)}", where)
+    except Invalid as problem:
+        raise ScenarioError([Problem(where, path, problem.message)]) from None
+    return replace(document, value=root.plain(), _root=root)
 
 
 def explain(

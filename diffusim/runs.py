@@ -294,7 +294,41 @@ def plan(
     found = {**propagator.traits(grid), **(traits or {})}
     if (reason := refusal(method, propagator, found)) is not None:
         raise Unsupported(reason)
+    return planned(method, propagator, grid, frames, seed=seed, channels=channels,
+                   contents=contents)  # fmt: skip
+
+
+def planned(
+    method: Method,
+    propagator: Propagator,
+    grid: Grid,
+    frames: Array,
+    *,
+    seed: int = 0,
+    channels: int = 0,
+    contents: Sequence[float] = (),
+    known: Sequence[Segment] = (),
+) -> Course:
+    """Settle and plan as `plan` does, what is known to suit the method as far as traits tell.
+
+    Parameters
+    ----------
+    method, propagator, grid, seed, channels, contents
+        As there.
+    frames : array
+        Frame times by the propagator's clock, increasing, none before zero.
+    known : sequence of Segment, optional
+        Segments of an earlier course with the same medium and frames, whose views are shared.
+
+    Raises
+    ------
+    Unsupported, Invalid
+        As there.
+    """
     segments = cut(grid, propagator, [*map(float, frames)], seed, method.name)
+    if known:
+        segments = [replace(new, views=old.views)
+                    for new, old in zip(segments, known, strict=True)]  # fmt: skip
     settled = method.settle(segments)
     settled = settled.started(contents) if contents else settled
     plans = []

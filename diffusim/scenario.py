@@ -32,6 +32,7 @@ from diffusim.methods import Method
 from diffusim.propagators import Propagator
 from diffusim.reading import Document, Path_, ScenarioError
 from diffusim.segment import random_key
+from diffusim.variation.keys import Dataset
 
 MOST_FRAMES = 10**6
 # What is stored beside the field.
@@ -145,11 +146,12 @@ class Scenario(Block):
     reference: Annotated[Method | str | None, OneOf(Method), WrapValidator(_reference)] = None
     seed: Annotated[Integer, Field(ge=0, lt=2**63)] = 0
     expect: dict[str, Expected] = Field(default_factory=dict)
+    dataset: Dataset | None = None
 
     @property
     def digest(self) -> str:
         """Hash of everything that decides the frames."""
-        content = self.model_dump(mode="json", exclude={"title", "expect"})
+        content = self.model_dump(mode="json", exclude={"title", "expect", "dataset"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -206,6 +208,9 @@ class Scenario(Block):
         for label in self.expect:
             if label not in named:
                 yield Invalid(f"there is no method '{label}' here", "expect", label)
+        if self.dataset is not None:
+            for fault in self.dataset.problems(named):
+                yield Invalid(fault.message, "dataset", *fault.path)
 
 
 # --- for editors --------------------------------------------------------------------------------
@@ -241,6 +246,17 @@ def load(source: Path, overrides: Sequence[str] = ()) -> tuple[Scenario, Documen
         With everything that is wrong, each with file, line, column and the path of its key.
     """
     document = reading.read(Path(source), overrides)
+    return validated(document), document
+
+
+def validated(document: Document) -> Scenario:
+    """Check a scenario that was read, without computing anything.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong, each with file, line, column and the path of its key.
+    """
     try:
         folder = document.source.resolve().parent
         scenario = Scenario.model_validate(document.value, context={"folder": folder})
@@ -248,7 +264,7 @@ def load(source: Path, overrides: Sequence[str] = ()) -> tuple[Scenario, Documen
         raise reading.explain(error, document, _known_keys(document)) from None
     if problems := [*_units_of_counts(scenario, document.value), *scenario.problems()]:
         raise explained(problems, document)
-    return scenario, document
+    return scenario
 
 
 def _units_of_counts(scenario: Scenario, value: Any) -> Iterator[Invalid]:

@@ -202,6 +202,9 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"diffusivity": {"kind": "layers", "axis": "x", "at": [3e-3], "values": [2e-9, 3e-10]}},
         {"diffusivity": 1.5e-9, "walls": [{"axis": "x", "at": 3e-3, "opens": 100.0}]},
         {"diffusivity": 1.5e-9, "walls": [{"axis": "y", "at": 2e-3, "span": [1e-3, 4e-3]}]},
+        {"diffusivity": {"kind": "random", "median": 1e-9, "contrast": 0.7, "length": 2e-3}},
+        {"diffusivity": 1.5e-9, "walls": [{"random": 4, "lengths": [1e-3, 3e-3]}]},
+        {"diffusivity": 1.5e-9, "obstacles": {"kind": "random", "count": 1, "sizes": 2e-3}},
     ],
     "schroedinger": [
         {"mass": MASS},

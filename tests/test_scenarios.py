@@ -45,6 +45,8 @@ SHRUNK = {
         "propagator.obstacles.boxes.1.x=[98e-9,102e-9]",
         "propagator.obstacles.boxes.2.x=[98e-9,102e-9]",
     ],
+    "dataset_aquarium": ["grid.shape=[32,32]", "times.frames=6"],
+    "dataset_walls": ["grid.shape=[32,32]", "times.frames=9"],
     "packet_spreading": ["grid.shape=[96,96]", "times.frames=4"],
     "packet_diffusing": ["grid.shape=[96,96]", "times.frames=4"],
     "quantum_walk": ["times.frames=4"],

@@ -10,6 +10,7 @@ import os
 
 import click
 
+from diffusim.cli.datasets import dataset
 from diffusim.cli.failing import FAILED, INVALID, OUT_OF_TOLERANCE
 from diffusim.cli.knowing import explain, methods, schema
 from diffusim.cli.results import compare, converge, show
@@ -29,5 +30,5 @@ def main() -> None:
     """Diffusion in every way physics knows, from one scenario file."""
 
 
-for _verb in (run, compare, check, show, explain, converge, methods, schema, new):
+for _verb in (run, compare, check, show, explain, converge, dataset, methods, schema, new):
     main.add_command(_verb)

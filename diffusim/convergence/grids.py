@@ -23,7 +23,8 @@ from diffusim.convergence.steps import fitted
 from diffusim.experiment import Experiment
 from diffusim.grid import Grid
 from diffusim.initial.chance import Chance
-from diffusim.medium.walls import LineWall
+from diffusim.medium.diffusivity import Random, in_turn
+from diffusim.medium.walls import LineWall, RandomWalls
 from diffusim.methods import Method
 from diffusim.reading import ScenarioError
 from diffusim.runs import Course
@@ -124,6 +125,8 @@ def _must_scale(ready: Experiment) -> None:
         )
     if isinstance(ready.scenario.initial, Chance):
         raise Invalid("a random start is another one on every grid (initial.kind)")
+    if any(isinstance(one, Random) for one in in_turn(getattr(propagator, "diffusivity", 0.0))):
+        raise Invalid("a random diffusivity is another one on every grid (propagator.diffusivity)")
 
 
 def _doubts(ready: Experiment) -> list[str]:
@@ -132,6 +135,8 @@ def _doubts(ready: Experiment) -> list[str]:
     found = []
     if any(isinstance(wall, LineWall) for wall in getattr(propagator, "walls", ())):
         found.append("a slanted wall follows the faces of each grid, so it is never the same wall")
+    if any(isinstance(wall, RandomWalls) for wall in getattr(propagator, "walls", ())):
+        found.append("random walls go to the nearest faces of each grid, so they move a little")
     if getattr(propagator, "obstacles", None) is not None:
         found.append("obstacles are made of whole cells, so each grid has an outline of its own")
     return found

@@ -14,20 +14,23 @@ from typing import Annotated, Any, get_args
 from pydantic import BeforeValidator, ValidationInfo
 
 from diffusim.block import Invalid
-from diffusim.initial.chance import DiffusedNoise, Noise, RandomCells
+from diffusim.initial.chance import DiffusedNoise, GaussianField, Noise, RandomCells
 from diffusim.initial.given import Expression, Picture, Stored
+from diffusim.initial.scattered import Blobs, Discontinuities, ImagePatch
 from diffusim.initial.shapes import Blob, Halves, Modes, Patch, Patches, Term, Uniform
 from diffusim.initial.start import Start
 from diffusim.initial.wave import Packet
 
 __all__ = [
-    "Blob", "DiffusedNoise", "Expression", "Halves", "Initial", "Modes", "Noise", "Packet", "Patch",
-    "Patches", "Picture", "RandomCells", "Start", "Stored", "Term", "Uniform",
+    "Blob", "Blobs", "DiffusedNoise", "Discontinuities", "Expression", "GaussianField", "Halves",
+    "ImagePatch", "Initial", "Modes", "Noise", "Packet", "Patch", "Patches", "Picture",
+    "RandomCells", "Start", "Stored", "Term", "Uniform",
 ]  # fmt: skip
 
 _ANY = (
-    Uniform | Halves | Blob | RandomCells | Noise | DiffusedNoise
-    | Modes | Patches | Picture | Expression | Stored | Packet
+    Uniform | Halves | Blob | RandomCells | Noise | DiffusedNoise | GaussianField
+    | Blobs | Discontinuities | Modes | Patches | Picture | ImagePatch | Expression | Stored
+    | Packet
 )  # fmt: skip
 _KINDS: dict[str, type[Start]] = {
     kind.model_fields["kind"].default: kind for kind in get_args(_ANY)

@@ -7,17 +7,16 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from diffusim import spectrum
 from diffusim.block import Integer, Invalid, Metres
 from diffusim.grid import Grid
 from diffusim.initial.start import Key, Pair, Start
-from diffusim.symbol import Symbol
+from diffusim.random_fields import Correlated, draws_of, filtered, key_of, modes_of
 
 Deviation = Annotated[float, Field(ge=0)]
 
 
-class Chance(Start):
-    """What the kinds of random fields share.
+class Seeded(Start):
+    """What all random starts share.
 
     Parameters
     ----------
@@ -28,8 +27,11 @@ class Chance(Start):
     seed: Annotated[Integer, Field(ge=0, lt=2**63)] | None = None
 
     def _generator(self, key: Key) -> np.random.Generator:
-        words = key if self.seed is None else np.random.SeedSequence(self.seed).generate_state(2)
-        return np.random.Generator(np.random.Philox(key=np.array(words, dtype=np.uint64)))
+        return draws_of(key if self.seed is None else key_of(self.seed))
+
+
+class Chance(Seeded):
+    """What random starts share that are drawn cell by cell, so that every grid has another one."""
 
 
 class RandomCells(Chance):
@@ -93,16 +95,39 @@ class DiffusedNoise(Chance):
             return self.mean
         if grid.cells == 1:
             raise Invalid("a single cell has no deviation; give 0", "deviation")
-        bases: list[spectrum.Basis] = []
         exponent = np.zeros((1,) * len(grid.shape))
-        for axis, (n, h) in enumerate(zip(grid.shape, grid.spacing, strict=True)):
-            wrap = grid.wrap[axis]
-            waves = spectrum.Fourier() if wrap else spectrum.waves_between(False, False)
-            bases.append(waves)
-            exponent = exponent + grid.along(axis, 0.5 * (waves.angles(n) * self.length / h) ** 2)
+        for wave_number in modes_of(grid)[1]:
+            exponent = exponent + 0.5 * (wave_number * self.length) ** 2
         exponent.flat[0] = np.inf
         # Counted from the slowest mode, so that something is left after any smoothing.
         multiplier = np.exp(np.min(exponent) - exponent)
-        white = self._generator(key).standard_normal(grid.shape)
-        u = Symbol(grid.shape, bases, lambda _duration: multiplier).carry(white, 0.0)
+        u = filtered(grid, multiplier, self._generator(key))
         return self.mean + (u - np.mean(u)) * (self.deviation / np.std(u))
+
+
+class GaussianField(Correlated, Chance):
+    """A Gaussian random field of a stated spectrum.
+
+    Parameters
+    ----------
+    mean, deviation : float
+        Mean and standard deviation of each value, over many fields; those of a single field differ
+        from them the more, the fewer lengths it spans.
+    spectrum, length, exponent
+        How values go together, see `diffusim.random_fields.Correlated`.
+    bounds : tuple of float, optional
+        What is beyond is moved to them, which makes the deviation smaller.
+    """
+
+    kind: Literal["gaussian-field"] = "gaussian-field"
+    mean: float = 0.0
+    deviation: Deviation = 1.0
+    bounds: Pair | None = None
+
+    def _means(self, grid: Grid, key: Key) -> Any:
+        u = self.mean + self.deviation * self.standard(grid, self._generator(key))
+        if self.bounds is None:
+            return u
+        if self.bounds[0] >= self.bounds[1]:
+            raise Invalid("expected the lower bound first", "bounds")
+        return np.clip(u, *self.bounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -83,15 +84,7 @@ class Halves(Start):
         if self.through is not None:
             through = _one_per_axis(grid, self.through, "through")
             middle = [_in_cells(grid, axis, place) for axis, place in enumerate(through)]
-        # Taken in degrees, the cosine of a right angle is zero.
-        normal = special.cosdg(angle), special.sindg(angle)
-        steps = [c * h for c, h in zip(normal, grid.spacing, strict=True)]
-        beyond = np.zeros((1, 1))
-        for axis in grid.axes:
-            cells = np.arange(grid.shape[axis]) + 0.5 - middle[axis]
-            beyond = beyond + grid.along(axis, cells * steps[axis])
-        extent = abs(steps[0]) + abs(steps[1])
-        return _cut_off(0.5 - beyond / extent, min(map(abs, steps)) / extent)
+        return before_line(grid, angle, middle)
 
 
 class Blob(Start):
@@ -237,6 +230,30 @@ class Patches(Start):
             cells = np.searchsorted(cut, np.arange(grid.shape[axis]))
             u = np.add.reduceat(u * grid.along(axis, np.diff(cut)), cells, axis)
         return u
+
+
+def before_line(grid: Grid, angle: float, middle: Sequence[float] | Array) -> Array:
+    """Return which part of every cell lies before a straight line.
+
+    Parameters
+    ----------
+    angle : float
+        Where it looks, in degrees from the first axis.
+    middle : sequence of float
+        A point of it, in cells.
+    """
+    # Taken in degrees, the cosine of a right angle is zero.
+    normal = special.cosdg(angle), special.sindg(angle)
+    steps = [c * h for c, h in zip(normal, grid.spacing, strict=True)]
+    extent = abs(steps[0]) + abs(steps[1])
+    # How far the line is past each cell's first corner, as a part of the way to its last one.
+    along = [grid.along(axis, (np.arange(n) + 0.5 - middle[axis]) * (steps[axis] / extent))
+             for axis, n in enumerate(grid.shape)]  # fmt: skip
+    depth: Array = (0.5 - along[0]) - along[1]
+    before: Array = (depth > 0.5).astype(float)
+    cut = np.nonzero((depth > 0.0) & (depth < 1.0))
+    before[cut] = _cut_off(depth[cut], min(map(abs, steps)) / extent)
+    return before
 
 
 def _axis(grid: Grid, name: str, *path: str | int) -> int:

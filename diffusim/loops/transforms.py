@@ -46,6 +46,7 @@ from numpy.typing import NDArray
 
 from diffusim.loops.fourier import Fourier, radices
 from diffusim.loops.lanes import BYTES
+from diffusim.loops.snapshots import ordered, snapshots
 from diffusim.loops.waves import AHEAD, BACK, CARRY, across, along
 
 Array = NDArray[Any]
@@ -127,6 +128,64 @@ class Pair:
         out *= factor
         self._apply(out, out, BACK, (0, 1))
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether `snapshots` can leave out coefficients: both axes even, or a single line."""
+        first, second = self._axes
+        compiled = [axis.kind != REST and axis.n % 2 == 0 for axis in (first, second)]
+        return compiled[1] and (compiled[0] or (first.kind == REST and first.n == 1))
+
+    def ascending(self, axis: int) -> Array:
+        """Return the coefficients along an axis in order of their angles."""
+        return self._axes[axis].ascending
+
+    def snapshots(
+        self, c: Array, out: Array, means: Array, factors: tuple[Array, Array], kept: Array
+    ) -> None:
+        """Set each out[t] = means[t] + B (factors[0][t] factors[1][t] c).
+
+        Parameters
+        ----------
+        c : (n0, n1) array
+            Coefficients, float64.
+        out : (frames, n0, n1) array
+            C-contiguous, float64 or float32; worked out in its own precision.
+        means : (frames,) array
+            What is added in float64.
+        factors : two arrays, (frames, n0) and (frames, n1)
+            In the order of `ascending`.
+        kept : (frames, 2) array of int
+            How many coefficients are left along each axis, in that order.
+
+        Raises
+        ------
+        ValueError
+            If the transforms do not shrink, or ``out`` is of another kind.
+        """
+        n0, n1 = self.shape
+        frames = len(means)
+        fits = out.shape == (frames, n0, n1) and out.flags.c_contiguous and out.dtype in TYPES
+        if not (self.shrinks and fits):
+            raise ValueError(f"no snapshots of shape {out.shape}, {out.dtype}, of {self.shape}")
+        first, second = self._axes
+        count = BYTES // out.itemsize
+        width = -(-n1 // count) * count
+        sorted_, weights = np.empty((n0, width), out.dtype), np.zeros((frames, width), out.dtype)
+        ordered(c, first.ascending, second.ascending, sorted_)
+        weights[:, :n1] = factors[1]
+        if first.kind == REST:
+            # All frames at once, line beside line in the order of coefficients.
+            lines = np.empty((frames, n1), out.dtype)
+            lines[:, second.ascending] = weights[:, :n1] * sorted_[0, :n1]
+            second.run(lines, out[:, 0], 1, BACK, np.ones(1, out.dtype))
+            out += means[:, None, None]
+            return
+        snapshots(sorted_, out, np.asarray(means, float), factors[0].astype(out.dtype), weights,
+                  np.ascontiguousarray(kept, np.int64),
+                  np.empty(n0 * (width + count), out.dtype),
+                  *first.tables_back(out.dtype, count),
+                  *second.tables_back(out.dtype, count, width))  # fmt: skip
+
     def _apply(
         self, u: Array, out: Array, task: int, order: tuple[int, int], factors: Any = None
     ) -> Array:
@@ -155,6 +214,7 @@ class _Axis:
     def __init__(self, kind: int, n: int) -> None:
         self.kind, self.n = kind, n
         self.angles = np.zeros(n)
+        self.ascending = np.arange(n)
         self._tables: dict[Any, Any] = {}
         if kind == REST:
             return
@@ -194,6 +254,7 @@ class _Axis:
         else:
             self.angles = np.pi * (order + (0.5 if half else float(down))) / n
         self.down, self.order = down, order
+        self.ascending = np.argsort(self.angles, kind="stable")
 
     def run(self, u: Array, out: Array, axis: int, task: int, factor: Array) -> None:
         """Transform all lines, with one factor for each coefficient where the task is to carry."""
@@ -231,6 +292,13 @@ class _Axis:
                 self.phases2.ravel().astype(dtype),
             )
         return self._tables[dtype]
+
+    def tables_back(self, dtype: Any, count: int, width: int = 0) -> Any:
+        """Where coefficients in order go, beyond the line if there are more; and all tables."""
+        goal, straight, *rest = self.tables(dtype, count)
+        places = np.full(max(width, self.n), self.n * count)
+        places[: self.n] = straight[self.ascending]
+        return places, goal, *rest
 
 
 def _turns(angle: Any) -> Array:

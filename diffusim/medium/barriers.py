@@ -8,8 +8,9 @@ import numpy as np
 
 from diffusim.block import Array
 from diffusim.grid import Grid
+from diffusim.medium.faces import narrowed
 from diffusim.medium.obstacles import Obstacles
-from diffusim.medium.walls import Barrier, narrowed, resistances
+from diffusim.medium.walls import Barrier, resistances
 
 
 def barred(

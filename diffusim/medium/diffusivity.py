@@ -1,4 +1,4 @@
-"""Diffusivities: one number, one per axis, layers, a map, an image, and any of these in turn."""
+"""Diffusivities: a number, one per axis, layers, maps, images, random ones, any in turn."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ import numpy as np
 from pydantic import BeforeValidator, Field, ValidationInfo
 from pydantic.json_schema import SkipJsonSchema
 
-from diffusim.block import Array, Block, Invalid, Metres, Seconds, SquareMetresPerSecond, listed
+from diffusim.block import (
+    Array,
+    Block,
+    Integer,
+    Invalid,
+    Metres,
+    Seconds,
+    SquareMetresPerSecond,
+    listed,
+)
 from diffusim.files import Digested, InputFile, read_array, read_image
 from diffusim.grid import Grid
-from diffusim.medium.walls import Axis, off_face
+from diffusim.medium.faces import off_face
+from diffusim.medium.walls import Axis
+from diffusim.random_fields import Correlated, draws_of, key_of
 
 Positive = Annotated[SquareMetresPerSecond, Field(ge=0, lt=1e12)]
 
@@ -96,13 +107,39 @@ class Image(Block):
         return [black + (white - black) * grey] * 2
 
 
+class Random(Correlated):
+    """A random diffusivity, whose logarithm is a Gaussian field.
+
+    Parameters
+    ----------
+    median : float
+        In m^2/s: as many values are above it as below.
+    contrast : float
+        Standard deviation of the natural logarithm.
+    spectrum, length, exponent
+        How values go together, see `diffusim.random_fields.Correlated`.
+    seed : int
+        Decides which one it is.
+    """
+
+    kind: Literal["random"]
+    median: Annotated[SquareMetresPerSecond, Field(gt=0, lt=1e12)]
+    contrast: Annotated[float, Field(ge=0, le=20)]
+    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = 0
+
+    def cells(self, grid: Grid) -> list[Array]:
+        """Diffusivity for flow along each axis, in the smallest shape that broadcasts."""
+        field = self.standard(grid, draws_of(key_of(self.seed)))
+        return [self.median * np.exp(self.contrast * field)] * len(grid.shape)
+
+
 def _one(value: Any, info: ValidationInfo) -> Any:
     """Choose the class by the keys that are there, so that errors speak of one class only."""
     if isinstance(value, np.ndarray):
         return Given(values=value)
     if isinstance(value, dict):
         kinds: dict[str, type[Block]] = {"layers": Layers, "map": Map, "image": Image}
-        kinds["schedule"] = Schedule
+        kinds |= {"random": Random, "schedule": Schedule}
         kind = value.get("kind")
         if kind is not None and kind not in kinds:
             raise Invalid(f"there is no such diffusivity; known: {', '.join(kinds)}", "kind")
@@ -112,7 +149,8 @@ def _one(value: Any, info: ValidationInfo) -> Any:
 
 
 Steady = Annotated[
-    Positive | PerAxis | Layers | Map | Image | SkipJsonSchema[Given], BeforeValidator(_one)
+    Positive | PerAxis | Layers | Map | Image | Random | SkipJsonSchema[Given],
+    BeforeValidator(_one),
 ]
 
 
@@ -140,7 +178,7 @@ class Schedule(Block):
 
 
 Diffusivity = Annotated[
-    Positive | PerAxis | Layers | Map | Image | Schedule | SkipJsonSchema[Given],
+    Positive | PerAxis | Layers | Map | Image | Random | Schedule | SkipJsonSchema[Given],
     BeforeValidator(_one),
 ]
 
@@ -157,7 +195,7 @@ def in_turn(diffusivity: Any) -> list[Any]:
 
 def uneven(diffusivity: Any) -> bool:
     """Whether it differs from place to place at any time."""
-    kinds = Layers | Map | Image | Given
+    kinds = Layers | Map | Image | Random | Given
     return any(isinstance(value, kinds) for value in in_turn(diffusivity))
 
 

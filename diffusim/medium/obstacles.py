@@ -9,11 +9,12 @@ import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo
 from pydantic.json_schema import SkipJsonSchema
 
-from diffusim.block import Array, Block, Invalid, Metres, PerSecond, listed
+from diffusim.block import Array, Block, Integer, Invalid, Metres, PerSecond, listed
 from diffusim.edges import NumberOrFormula, number_or_formula
 from diffusim.files import Digested, InputFile, read_array, read_image
 from diffusim.formula import Formula
 from diffusim.grid import Grid
+from diffusim.random_fields import draws_of, key_of, one_or_several, ranged
 
 Interval = Annotated[tuple[Metres, Metres], listed]
 
@@ -80,6 +81,52 @@ class MaskBoxes(Block):
         return found
 
 
+class MaskRandom(Block):
+    """Solid discs or boxes at random places: cells whose centre is in any of them.
+
+    Parameters
+    ----------
+    count : int
+        How many; they may lie in one another.
+    shape : {"discs", "boxes"}
+        Of boxes each side is drawn by itself.
+    sizes : float or tuple of float
+        Diameter or side in m, or from which to which, any between equally likely.
+    seed : int
+        Decides where they are.
+    """
+
+    kind: Literal["random"]
+    count: Annotated[Integer, Field(ge=0, le=10**4)]
+    shape: Literal["discs", "boxes"] = "discs"
+    sizes: Annotated[Interval, ranged, one_or_several]
+    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = 0
+
+    def solid(self, grid: Grid) -> Array:
+        """Return which cells are solid."""
+        low, high = self.sizes
+        if not 0.0 < low <= high:
+            raise Invalid("expected two sizes above zero, the smaller one first", "sizes")
+        if grid.radial:
+            raise Invalid("random obstacles are for boxes; this grid is radial", "kind")
+        solid = np.zeros(grid.shape, dtype=bool)
+        for numbers in draws_of(key_of(self.seed)).random((self.count, 4)):
+            sides = low + (high - low) * numbers[2:]
+            away = [_away(grid, axis, numbers[axis]) for axis in grid.axes]
+            if self.shape == "discs":
+                solid |= sum(d**2 for d in away) <= (0.5 * sides[0]) ** 2
+            else:
+                inside = [d <= 0.5 * side for d, side in zip(away, sides, strict=False)]
+                solid |= inside[0] if len(inside) == 1 else inside[0] & inside[1]
+        return solid
+
+
+def _away(grid: Grid, axis: int, place: float) -> Array:
+    """Distance of each cell's centre from a place, told as a part of the axis, the nearest way."""
+    away = np.abs(grid.centres(axis) - place * grid.size[axis])
+    return grid.along(axis, np.minimum(away, grid.size[axis] - away) if grid.wrap[axis] else away)
+
+
 class MaskGiven(Block):
     """Solid cells given from Python as an array of truth values."""
 
@@ -93,7 +140,8 @@ class MaskGiven(Block):
 
 
 _MASKS: dict[str, type[Block]] = {
-    "array": MaskFile, "image": MaskImage, "formula": MaskFormula, "boxes": MaskBoxes
+    "array": MaskFile, "image": MaskImage, "formula": MaskFormula, "boxes": MaskBoxes,
+    "random": MaskRandom,
 }  # fmt: skip
 
 
@@ -109,7 +157,7 @@ def _mask(value: Any, info: ValidationInfo) -> Any:
 
 
 Obstacles = Annotated[
-    MaskFile | MaskImage | MaskFormula | MaskBoxes | SkipJsonSchema[MaskGiven],
+    MaskFile | MaskImage | MaskFormula | MaskBoxes | MaskRandom | SkipJsonSchema[MaskGiven],
     BeforeValidator(_mask),
 ]
 

@@ -6,17 +6,34 @@ concentration across it: a membrane, of resistance 1/P.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from diffusim.block import Array, Block, Invalid, Metres, MetresPerSecond, Seconds, listed
+from diffusim.block import (
+    Array,
+    Block,
+    Integer,
+    Invalid,
+    Metres,
+    MetresPerSecond,
+    Seconds,
+    listed,
+)
 from diffusim.grid import Grid
-
-# A wall further than this from a face (in cells) is refused rather than silently moved.
-OFF_FACE = 1e-6
+from diffusim.medium.faces import (
+    OFF_FACE,
+    cells_of,
+    face_of,
+    joined,
+    narrowed,
+    off_face,
+    off_faces,
+    widen,
+)
+from diffusim.random_fields import draws_of, key_of, one_or_several, ranged
 
 Axis = Literal["x", "y", "r", "z"]
 Interval = Annotated[tuple[Metres, Metres], listed]
@@ -92,18 +109,24 @@ class Wall(Barrier):
         if self.span is not None and len(grid.shape) == 1:
             yield Invalid("a wall in one dimension has no span", "span")
         elif self.span is not None:
-            yield from _off_faces(grid, 1 - axis, self.span, "span")
+            yield from off_faces(grid, 1 - axis, self.span, "span")
 
     def resist(self, grid: Grid, resistance: list[Array]) -> None:
         """Add its resistance on its faces, in one array per axis."""
-        axis = grid.axis(self.axis)
-        face = _face(grid, axis, self.at)
-        index: list[Any] = [slice(None)] * len(grid.shape)
-        index[axis] = sorted({face, _joined(grid, axis, face)})
+        axis, index = self.faces(grid)
         if self.span is not None:
-            index[1 - axis] = slice(*(_face(grid, 1 - axis, end) for end in self.span))
-            _widen(grid, resistance, axis)
-        resistance[axis][tuple(index)] += self.resistance
+            widen(grid, resistance, axis)
+        resistance[axis][index] += self.resistance
+
+    def faces(self, grid: Grid) -> tuple[int, tuple[Any, ...]]:
+        """Return the axis it stands across and which faces across that axis it stands on."""
+        axis = grid.axis(self.axis)
+        face = face_of(grid, axis, self.at)
+        index: list[Any] = [slice(None)] * len(grid.shape)
+        index[axis] = sorted({face, joined(grid, axis, face)})
+        if self.span is not None:
+            index[1 - axis] = slice(*(face_of(grid, 1 - axis, end) for end in self.span))
+        return axis, tuple(index)
 
 
 class CellWalls(Barrier):
@@ -127,18 +150,18 @@ class CellWalls(Barrier):
         """Yield what is wrong with it on this grid."""
         for name, interval in self.region.items():
             if name in list(grid.names):
-                yield from _off_faces(grid, grid.axis(name), interval, "region", name)
+                yield from off_faces(grid, grid.axis(name), interval, "region", name)
             else:
                 yield Invalid(f"this grid has no axis '{name}'", "region", name)
 
     def resist(self, grid: Grid, resistance: list[Array]) -> None:
         """Add its resistance on its faces, in one array per axis."""
-        cells = _cells_of(grid, self.region)
+        cells = cells_of(grid, self.region)
         for axis in grid.axes:
             index: list[Any] = [slice(*ends) for ends in cells]
             index[axis] = sorted({j for f in range(cells[axis][0], cells[axis][1] + 1)
-                                  for j in (f, _joined(grid, axis, f))})  # fmt: skip
-            _widen(grid, resistance, axis)
+                                  for j in (f, joined(grid, axis, f))})  # fmt: skip
+            widen(grid, resistance, axis)
             resistance[axis][tuple(index)] += self.resistance
 
 
@@ -161,17 +184,17 @@ class BoxWall(Barrier):
             yield Invalid("expected from where to where it reaches along an axis", "box")
         for name, interval in self.box.items():
             if name in list(grid.names):
-                yield from _off_faces(grid, grid.axis(name), interval, "box", name)
+                yield from off_faces(grid, grid.axis(name), interval, "box", name)
             else:
                 yield Invalid(f"this grid has no axis '{name}'", "box", name)
 
     def resist(self, grid: Grid, resistance: list[Array]) -> None:
         """Add its resistance on its faces, in one array per axis."""
-        cells = _cells_of(grid, self.box)
+        cells = cells_of(grid, self.box)
         for axis in map(grid.axis, self.box):
             index: list[Any] = [slice(*ends) for ends in cells]
-            index[axis] = sorted({j for f in cells[axis] for j in (f, _joined(grid, axis, f))})
-            _widen(grid, resistance, axis)
+            index[axis] = sorted({j for f in cells[axis] for j in (f, joined(grid, axis, f))})
+            widen(grid, resistance, axis)
             resistance[axis][tuple(index)] += self.resistance
 
 
@@ -202,13 +225,13 @@ class LineWall(Barrier):
                     message = f"{value:g} m lies outside the grid, {low:g} to {high:g} m"
                     yield Invalid(message, "line", end, axis)
                     return
-        ends = [[_face(grid, axis, v) for axis, v in enumerate(place)] for place in self.line]
+        ends = [[face_of(grid, axis, v) for axis, v in enumerate(place)] for place in self.line]
         if ends[0] == ends[1]:
             yield Invalid("both ends are at the same corner of a cell", "line")
 
     def resist(self, grid: Grid, resistance: list[Array]) -> None:
         """Add its resistance on its faces, in one array per axis."""
-        (i, j), (p, q) = ([_face(grid, axis, value) for axis, value in enumerate(place)]
+        (i, j), (p, q) = ([face_of(grid, axis, value) for axis, value in enumerate(place)]
                           for place in self.line)  # fmt: skip
         faces: list[set[tuple[int, int]]] = [set(), set()]
         across, up = abs(p - i), abs(q - j)
@@ -218,20 +241,93 @@ class LineWall(Barrier):
             # The next face is the one whose end stays nearer to the straight line.
             if (2 * done0 + 1) * up < (2 * done1 + 1) * across or done1 == up:
                 cell = min(i, i + right)
-                faces[1] |= {(cell, j), (cell, _joined(grid, 1, j))}
+                faces[1] |= {(cell, j), (cell, joined(grid, 1, j))}
                 i, done0 = i + right, done0 + 1
             else:
                 cell = min(j, j + upward)
-                faces[0] |= {(i, cell), (_joined(grid, 0, i), cell)}
+                faces[0] |= {(i, cell), (joined(grid, 0, i), cell)}
                 j, done1 = j + upward, done1 + 1
         for axis, found in enumerate(faces):
             if found:
-                _widen(grid, resistance, axis)
+                widen(grid, resistance, axis)
                 resistance[axis][tuple(np.array(sorted(found)).T)] += self.resistance
 
 
-AnyWall = Wall | CellWalls | BoxWall | LineWall
-_TOLD_BY: dict[str, type[Barrier]] = {"every": CellWalls, "box": BoxWall, "line": LineWall}
+class RandomWalls(Barrier):
+    """Thin walls at random places, across either axis.
+
+    Parameters
+    ----------
+    random : int
+        How many.
+    lengths : float or tuple of float, optional
+        How long they are, or from how long to how long, in m; each is made of whole faces, one at
+        least, and ends at the rim of the grid. Not for one dimension, where walls are points.
+    seed : int
+        Decides where they stand.
+    opens, closes, permeability : float, optional
+        When they are lifted and lowered in s, and what they let through in m/s.
+    """
+
+    random: Annotated[Integer, Field(ge=0, le=10**4)]
+    lengths: Annotated[Interval, ranged, one_or_several] | None = None
+    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = 0
+
+    def problems(self, grid: Grid) -> Iterator[Invalid]:
+        """Yield what is wrong with them on this grid."""
+        plane = len(grid.shape) == 2
+        if grid.radial:
+            yield Invalid("random walls are for boxes; this grid is radial", "random")
+        elif max(grid.shape) == 1:
+            yield Invalid("there is no face between cells for a wall to stand on", "random")
+        if plane and self.lengths is None:
+            yield Invalid("expected from how long to how long they are", "lengths")
+        elif not plane and self.lengths is not None:
+            yield Invalid("walls in one dimension have no length", "lengths")
+        elif self.lengths is not None and not 0.0 < self.lengths[0] <= self.lengths[1]:
+            yield Invalid("expected two lengths above zero, the shorter one first", "lengths")
+
+    def walls(self, grid: Grid) -> list[Wall]:
+        """Return each of them as a wall of its own.
+
+        What is drawn does not depend on the cells; each goes to the faces nearest to it.
+        """
+        able = [axis for axis, n in enumerate(grid.shape) if n > 1]
+        found = []
+        for across, along, begin, reach in draws_of(key_of(self.seed)).random((self.random, 4)):
+            axis = able[int(across * len(able))]
+            inner = grid.shape[axis] - 1
+            place = grid.faces(axis)[1 + min(inner - 1, int(along * inner))]
+            span = None
+            if self.lengths is not None:
+                low, high = self.lengths
+                span = _span(grid, 1 - axis, begin, low + (high - low) * reach)
+            found.append(Wall(axis=grid.names[axis], at=float(place), span=span))  # type: ignore[arg-type]
+        return found
+
+    def resist(self, grid: Grid, resistance: list[Array]) -> None:
+        """Add their resistance on their faces, in one array per axis."""
+        places = [wall.faces(grid) for wall in self.walls(grid)]
+        for axis in {axis for axis, _ in places}:
+            widen(grid, resistance, axis)
+        for axis, index in places:
+            resistance[axis][index] += self.resistance
+
+
+def _span(grid: Grid, axis: int, begin: float, length: float) -> tuple[float, float]:
+    """From which face to which a wall reaches that begins at a part of the axis."""
+    n, h, faces = grid.shape[axis], grid.spacing[axis], grid.faces(axis)
+    # So that it may reach over either rim alike, and no place has fewer walls than another.
+    start = begin * (grid.size[axis] + length) - length
+    low, high = round(max(start, 0.0) / h), round(min(start + length, grid.size[axis]) / h)
+    low = min(low, n - 1)
+    return float(faces[low]), float(faces[max(high, low + 1)])
+
+
+AnyWall = Wall | CellWalls | BoxWall | LineWall | RandomWalls
+_TOLD_BY: dict[str, type[Barrier]] = {
+    "every": CellWalls, "box": BoxWall, "line": LineWall, "random": RandomWalls
+}  # fmt: skip
 
 
 def _kind(value: Any) -> Any:
@@ -262,61 +358,3 @@ def resistances(walls: Sequence[Barrier], grid: Grid, time: float) -> list[Array
         if wall.closed(time):
             wall.resist(grid, found)
     return [narrowed(array, k) for k, array in enumerate(found)]
-
-
-def narrowed(array: Array, axis: int) -> Array:
-    """Return an array of faces across an axis in the smallest shape that broadcasts."""
-    for other in range(array.ndim):
-        first = np.take(array, [0], other)
-        if other != axis and np.all(array == first):
-            array = first
-    return array
-
-
-def _cells_of(grid: Grid, region: Mapping[Any, tuple[float, float]]) -> list[tuple[int, int]]:
-    """Cells of a region along each axis; an axis not named is covered whole."""
-    found = []
-    for axis, name in enumerate(grid.names):
-        low, high = region.get(name, (grid.faces(axis)[0], grid.faces(axis)[-1]))
-        found.append((_face(grid, axis, float(low)), _face(grid, axis, float(high))))
-    return found
-
-
-def _widen(grid: Grid, arrays: list[Array], axis: int) -> None:
-    full = tuple(n + (k == axis) for k, n in enumerate(grid.shape))
-    arrays[axis] = np.broadcast_to(arrays[axis], full).copy()
-
-
-def _face(grid: Grid, axis: int, place: float) -> int:
-    return round((place - grid.origin(axis)) / grid.spacing[axis])
-
-
-def _joined(grid: Grid, axis: int, face: int) -> int:
-    """Return the other name of a rim face on a periodic axis, else the face itself."""
-    rims = (0, grid.shape[axis])
-    return grid.shape[axis] - face if grid.wrap[axis] and face in rims else face
-
-
-def off_face(grid: Grid, axis: int, place: float, *path: str | int) -> Iterator[Invalid]:
-    """Yield what is wrong with a place along an axis that has to be on a face."""
-    h, start = grid.spacing[axis], grid.origin(axis)
-    cells = (place - start) / h
-    if not -OFF_FACE <= cells <= grid.shape[axis] + OFF_FACE:
-        ends = f"{start:g} to {start + grid.size[axis]:g} m"
-        yield Invalid(f"{place:g} m lies outside the grid, {ends}", *path)
-    elif abs(cells - round(cells)) > OFF_FACE:
-        low = int(np.floor(cells))
-        yield Invalid(
-            f"{place:.12g} m is not on a face between cells; the nearest faces are "
-            f"{start + low * h:.12g} m and {start + (low + 1) * h:.12g} m",
-            *path,
-        )
-
-
-def _off_faces(
-    grid: Grid, axis: int, ends: tuple[float, float], *path: str | int
-) -> Iterator[Invalid]:
-    for number, place in enumerate(ends):
-        yield from off_face(grid, axis, place, *path, number)
-    if ends[0] >= ends[1]:
-        yield Invalid(f"must grow, from {ends[0]:g} m to {ends[1]:g} m it does not", *path)

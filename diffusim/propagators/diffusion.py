@@ -38,13 +38,14 @@ class Diffusion(Propagator):
     ----------
     diffusivity : float, mapping or array
         D in m^2/s: one number, ``{x:, y:}``, ``{kind: layers, axis:, at:, values:}``, ``{kind: map,
-        path:}``, ``{kind: image, path:, values:}``, ``{kind: schedule, at:, values:}`` of any of
-        these, or, from Python, an array of the grid's shape.
+        path:}``, ``{kind: image, path:, values:}``, ``{kind: random, median:, contrast:,
+        length:, seed:}``, ``{kind: schedule, at:, values:}`` of any of these, or, from Python, an
+        array of the grid's shape.
     walls : list of walls, optional
-        ``{axis:, at:, span:}``, ``{every: cell, region:}``, ``{box:}`` or ``{line:}``, each with
-        ``opens:``, ``closes:`` and ``permeability:``.
+        ``{axis:, at:, span:}``, ``{every: cell, region:}``, ``{box:}``, ``{line:}`` or ``{random:,
+        lengths:, seed:}``, each with ``opens:``, ``closes:`` and ``permeability:``.
     obstacles : mapping or array, optional
-        Solid cells: ``{kind: array | image | formula | boxes, ...}``.
+        Solid cells: ``{kind: array | image | formula | boxes | random, ...}``.
     flow : mapping or list of mappings, optional
         ``{kind: vortex | shear | channel | double-gyre | uniform | map, ...}`` with ``starts:`` and
         ``stops:``.

@@ -1,0 +1,1 @@
+"""Datasets: thousands of trajectories of one scenario, each a little different."""
