@@ -2,7 +2,7 @@
 # All paths are relative, so the folder may be called anything, spaces included.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test proof bench clean ready
+.PHONY: help run test proof bench clean ready browser
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -26,6 +26,9 @@ HEALTHY := $(IN) -I -c 'import importlib.util as u, pathlib, sys; \
 	sys.exit(bool(missing) or sys.version_info < (3, 11) or found is None or pathlib.Path(found.origin).resolve().parents[1] != here)' \
 	2>/dev/null
 
+BROWSER := command -v chromedriver >/dev/null && \
+	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -36,7 +39,7 @@ test: ready ## run the tests, then those of the loops once more with the compile
 	$(IN) -m pytest -n 2 $(PYTEST)
 	NUMBA_DISABLE_JIT=1 $(IN) -m pytest -q -m "interpreted and not proof"
 
-proof: ready ## run the long checks and leave their figures in outputs/proof.md (10 minutes)
+proof: ready browser ## run the long checks and leave their figures in outputs/proof.md (10 minutes)
 	$(IN) -m pytest -n 2 -m proof --durations=10 $(PYTEST)
 
 bench: ready ## measure the speed of loops and methods
@@ -45,6 +48,19 @@ bench: ready ## measure the speed of loops and methods
 clean: ## remove .venv, outputs/ and what the tools left
 	rm -rf $(VENV) outputs build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Reports are looked at in a browser, for which Debian has packages; its programs are left alone where they are there.
+browser:
+	@if ! { $(BROWSER); }; then \
+		echo "Installing Debian's chromium and chromium-driver, in which reports are looked at ..."; \
+		as_root="env"; [ "$$(id -u)" = 0 ] || as_root="sudo -n env"; \
+		{ $$as_root apt-get update -qq; \
+		  $$as_root DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium chromium-driver; \
+		} >/dev/null 2>&1 </dev/null; \
+		{ $(BROWSER); } || { \
+			echo 'make proof looks at reports in Chromium, which is missing here and could not be installed. As root: apt-get install chromium chromium-driver' >&2; exit 1; \
+		}; \
+	fi
 
 # An environment that was finished once and is broken now is made anew, not mended.
 ready:

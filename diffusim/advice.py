@@ -58,6 +58,7 @@ def _space_and_time(experiment: Experiment) -> Iterator[str]:
     if names := experiment.channels:
         count = f"{len(names)} channels" if len(names) > 1 else "1 channel"
         yield f"{count}, each carried by itself: {', '.join(names)}"
+    yield from _records(experiment)
     yield from experiment.notes()
     events = _events(experiment.courses[0])
     if not events:
@@ -69,6 +70,20 @@ def _space_and_time(experiment: Experiment) -> Iterator[str]:
             "at each change cell-to-cell methods place everything anew within its cell, "
             "which adds a sixth of a cell squared to the variance"
         )
+
+
+def _records(experiment: Experiment) -> Iterator[str]:
+    """Say when something is recorded, and what each probe comes to on this grid."""
+    recording = experiment.courses[0].recording
+    if recording is None:
+        return
+    propagator, times = experiment.scenario.propagator, recording.times
+    yield (
+        f"{len(times)} records, the first {_when(propagator, times[0])}, the last "
+        f"{_when(propagator, times[-1])}, so that steps divide shorter stretches"
+    )
+    for name, told in recording.described(experiment.scenario.field.unit).items():
+        yield f"record {name}: {told['long_name']} ({told['units']})"
 
 
 def _methods(experiment: Experiment) -> Iterator[str]:
@@ -128,7 +143,8 @@ def _others(experiment: Experiment) -> Iterator[str]:
             course = runs.plan(
                 kind(), scenario.propagator, scenario.grid, scenario.frame_times,
                 traits=traits, seed=scenario.seed, channels=channels,
-                contents=runs.contents_of(experiment.initial, scenario.grid, channels),
+                beginning=experiment.beginning,
+                record=scenario.record,
             )  # fmt: skip
         except ValidationError:
             yield f"{word}: it has options that must be given"

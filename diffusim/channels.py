@@ -188,6 +188,25 @@ def together(predictions: Sequence[Prediction | None]) -> Prediction | None:
     return Prediction(float(max(errors)), sure=sure)
 
 
+# --- what a start brings -------------------------------------------------------------------------
+
+
+def contents_of(u: Array, grid: Grid, channels: int = 0) -> list[float]:
+    """What each channel of a field holds, in field units times volume; nothing of a wave."""
+    return [] if np.iscomplexobj(u) else [grid.total(part) for part in parts(u, channels)]
+
+
+def traits_of(u: Array, channels: int = 0) -> dict[str, str]:
+    """Traits that an initial field brings, those of any of its channels."""
+    lowest = 0.0 if np.iscomplexobj(u) else float(np.min(u))
+    if lowest < 0:
+        return {"signed": f"initial values below zero, down to {lowest:.6g}"}
+    if all(map(np.any, parts(u, channels))):
+        return {}
+    what = "a channel of the initial field" if channels else "an initial field"
+    return {"empty": f"{what} that is zero everywhere"}
+
+
 # --- states as they are stored ------------------------------------------------------------------
 
 

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from diffusim import norms, runs, store
+from diffusim import norms, pictures, runs, store
 from diffusim.alignment import compare_stored
 from diffusim.atomic import require_space
+from diffusim.block import Array
 from diffusim.comparison import Comparison
 from diffusim.experiment import Experiment, prepare
 from diffusim.resources import result_size
@@ -32,6 +33,9 @@ class Reporter(Protocol):
     def note(self, text: str) -> None:
         """Say something that the user should know."""
 
+    def frame(self, name: str, time: float, field: Array) -> None:
+        """Take a frame of the run of this name, as it was just computed."""
+
 
 class Silent:
     """A reporter that says nothing."""
@@ -42,6 +46,9 @@ class Silent:
 
     def note(self, _text: str) -> None:
         """Say nothing."""
+
+    def frame(self, _name: str, _time: float, _field: Array) -> None:
+        """Show nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +110,7 @@ def carry_out(
         for course in courses:
             journal = folder.journal(course.name)
             with parts(course.name) as progress:
-                seconds = _record(course, experiment, journal, progress)
+                seconds = _record(course, experiment, journal, progress, reporter)
             seen = experiment.scenario.propagator.observe(experiment.initial, course.grid)
             total = float(np.sum(seen * course.grid.volume))
             facts[course.name] = {**course.facts(), "seconds": seconds, "total": total}
@@ -114,6 +121,7 @@ def carry_out(
             facts = {c.name: facts[c.name] for c in experiment.courses}
             for name, role in experiment.roles.items():
                 facts[name]["role"] = role
+            pictures.remove_from(folder.path)
             folder.publish(_header(experiment, digest), facts)
         return _compared(folder.path, parts)
 
@@ -139,6 +147,7 @@ def _record(
     experiment: Experiment,
     journal: store.Journal,
     progress: Callable[[float], None],
+    reporter: Reporter,
 ) -> float:
     """Run a method from where its journal stops; return the seconds it took in all sittings."""
     done, seconds = journal.frames, float(journal.facts.get("seconds", 0.0))
@@ -149,7 +158,9 @@ def _record(
     for frame in course.frames(experiment.initial, done, state, progress):
         seconds += frame.seconds
         arrays = {name: frame.field, **frame.extras}
-        journal.append(arrays, runs.taken_apart(frame.state), {"seconds": seconds})
+        reached = runs.taken_apart(frame.state)
+        journal.append(arrays, reached, {"seconds": seconds}, frame.records)
+        reporter.frame(course.name, frame.time, frame.field)
     journal.flush()
     return seconds
 
@@ -191,7 +202,7 @@ def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> 
 
 def _header(experiment: Experiment, digest: str) -> store.Header:
     scenario = experiment.scenario
-    grid = scenario.grid
+    grid, recording = scenario.grid, experiment.courses[0].recording
     return store.Header(
         title=scenario.title, name=scenario.field.name, unit=scenario.field.unit,
         shape=grid.shape, axes=tuple(grid.names), centres=tuple(grid.centres(k) for k in grid.axes),
@@ -201,7 +212,9 @@ def _header(experiment: Experiment, digest: str) -> store.Header:
         extra={"order": [course.name for course in experiment.courses],
                "notes": list(experiment.notes()),
                "clock": scenario.propagator.clock,
+               **({"probes": recording.described(scenario.field.unit)} if recording else {}),
                **({"channels": list(experiment.channels)} if experiment.channels else {})},
+        record_times=recording.times if recording else None,
     )  # fmt: skip
 
 
@@ -215,7 +228,7 @@ def versions() -> dict[str, str]:
 def remarks(experiment: Experiment, comparison: Comparison) -> Iterator[str]:
     """Say what belongs under the table: what the medium is like, what went through its sides."""
     scenario = experiment.scenario
-    yield from experiment.notes()
+    yield from dict.fromkeys([*experiment.notes(), *comparison.notes])
     row = next((row for row in comparison.rows if row.accounts), None)
     if row is not None:
         through = ", ".join(f"{name} {amount:+.6g}" for name, amount in row.accounts.items())
@@ -279,13 +292,16 @@ def compare(*results: store.Stored, reference: str | None = None) -> Comparison:
     Parameters
     ----------
     results : Stored
-        What ``run`` and ``load`` return; on the same grid, with frames at the same times.
+        What ``run`` and ``load`` return. Frames at times that all have are compared; of one box cut
+        into different cells, means over the larger ones.
     reference : str, optional
-        Label of the run to compare with; that of the first result's own scenario if not given.
+        Label of the run to compare with, or ``exact`` for the analytic solution; that of the first
+        result's own scenario if not given.
 
     Raises
     ------
     Unsupported
-        When grids or times differ, or there is no run of the reference's name.
+        When boxes, axes, channels or clocks differ, no time but the start is common to all, or
+        there is no run of the reference's name.
     """
     return compare_stored(results, reference)

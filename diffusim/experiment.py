@@ -12,11 +12,14 @@ from pydantic import ValidationError
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.channels import channels_of, each
-from diffusim.methods import Method
+from diffusim.methods import ANALYTIC, Beginning, Method
 from diffusim.reading import Document, Path_, Problem, ScenarioError
 from diffusim.resources import USABLE, in_words, memory_at_least, memory_available, memory_needed
 from diffusim.runs import Course
 from diffusim.scenario import Scenario, explained, load
+
+# A reference that nobody asked for may take so many seconds, or as long as all that was asked for.
+PATIENCE = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,11 @@ class Experiment:
         yield from self.scenario.propagator.notes(self.scenario.grid)
         for course in self.courses:
             yield from course.method.notes(self.initial, self.scenario.grid)
+
+    @property
+    def beginning(self) -> Beginning:
+        """What methods may know of the start."""
+        return beginning_of(self.scenario, self.initial)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -146,17 +154,24 @@ def _chosen(
     return scenario.model_copy(update={"methods": kept, "reference": reference}), places
 
 
+def beginning_of(scenario: Scenario, initial: Array) -> Beginning:
+    """Return what a method may know of a start of a scenario."""
+    channels = channels_of(initial, scenario.grid)
+    told = scenario.model_dump(mode="json", include={"grid", "propagator", "initial"})
+    return Beginning(runs.contents_of(initial, scenario.grid, channels), told)
+
+
 def _plan(
     scenario: Scenario, document: Document, initial: Array, places: Sequence[int]
 ) -> tuple[list[Course], dict[str, str], str | None]:
     channels = channels_of(initial, scenario.grid)
     traits, times = runs.traits_of(initial, channels), scenario.frame_times
-    contents = runs.contents_of(initial, scenario.grid, channels)
+    beginning = beginning_of(scenario, initial)
 
     def course(method: Method) -> Course:
         return runs.plan(method, scenario.propagator, scenario.grid, times,
                         traits=traits, seed=scenario.seed, channels=channels,
-                        contents=contents)  # fmt: skip
+                        beginning=beginning, record=scenario.record)  # fmt: skip
 
     courses, problems, roles = [], [], dict[str, str]()
     wanted: list[tuple[Method, Path_]] = [
@@ -176,25 +191,53 @@ def _plan(
     if problems:
         raise explained(problems, document)
     name = reference.name if isinstance(reference, Method) else reference
-    plain = [c for c in courses if not c.method.statistical]
-    exact = [c for c in plain if c.method.order is None]
-    if name is not None:
+    if name is None:
+        name = _chosen_reference(courses, roles, course)
+    else:
         roles.setdefault(name, "reference")
-    elif plain:
-        # Nothing can be judged by a method that is not exact itself, unless the scenario says so.
-        name = (exact or plain)[0].name
-        roles |= {name: "reference"} if exact else {}
-    elif (added := reference_of(courses[0].method.limit, courses, "", course)) is not None:
-        # What is drawn by chance is judged by a law, not by another draw.
-        name = added.name
-        courses.append(added)
-        roles[name] = "reference"
     limits = {c.method.limit for c in courses if c.name == name}
-    for limit in sorted({c.method.limit for c in courses} - limits):
-        if name is not None and (added := reference_of(limit, courses, name, course)) is not None:
+    for limit in sorted({str(c.method.limit) for c in courses} - limits):
+        own = [c.name for c in courses if c.method.limit == limit and _is_exact(c.method)]
+        # There is one analytic solution, and nothing to hold it against but itself. Where it is the
+        # reference, an exact method that is asked for anyway is the one of its limit.
+        if own and ANALYTIC in (limit, *limits):
+            roles.setdefault(own[0], "reference")
+        elif name and (added := reference_of(limit, courses, name, course)) is not None:
             courses.append(added)
             roles[added.name] = "reference"
     return courses, roles, name
+
+
+def _chosen_reference(
+    courses: list[Course], roles: dict[str, str], course: Callable[[Method], Course]
+) -> str | None:
+    """Choose a reference where the scenario names none, and add it if it is not there yet.
+
+    Methods that are not exact themselves get an exact one beside them, so that each of them tells
+    what error it has. An analytic solution is one only where there is nothing else, since none has
+    its limit.
+    """
+    smooth = [c for c in courses if c.method.limit == ANALYTIC]
+    plain = [c for c in courses if not c.method.statistical and c not in smooth]
+    drawn = [c for c in courses if c.method.statistical]
+    exact = [c for c in plain if _is_exact(c.method)]
+    if exact:
+        roles[exact[0].name] = "reference"
+        return exact[0].name
+    for first in [*plain, *drawn][:1]:
+        added = reference_of(first.method.limit, courses, "", course)
+        # What is drawn by chance is judged by a law, not by another draw, whatever that takes.
+        if added is not None and (first in drawn or _is_cheap(added, courses)):
+            courses.append(added)
+            roles[added.name] = "reference"
+            return added.name
+    if plain:
+        # Nothing can be judged by a method that is not exact itself, unless the scenario says so.
+        return plain[0].name
+    if smooth:
+        roles[smooth[0].name] = "reference"
+        return smooth[0].name
+    return None
 
 
 def reference_of(
@@ -205,7 +248,7 @@ def reference_of(
     taken = {c.name.casefold() for c in courses}
     others = [kind for _, kind in Method.everyone() if not isinstance(kind, Unsupported)]
     for kind in [*first, *others]:
-        if kind.statistical or kind.order is not None:
+        if not _is_exact(kind) or getattr(kind, "limit", "") == ANALYTIC:
             continue
         label = f"{kind.word}-{limit}"
         while label in taken:
@@ -218,6 +261,15 @@ def reference_of(
         if found.method.limit == limit:
             return found
     return None
+
+
+def _is_cheap(added: Course, courses: Sequence[Course]) -> bool:
+    """Whether a reference that nobody asked for takes no longer than what it stands beside."""
+    return added.seconds <= max(PATIENCE, sum(course.seconds for course in courses))
+
+
+def _is_exact(method: Method | type[Method]) -> bool:
+    return method.order is None and not method.statistical
 
 
 def _must_fit(document: Document, need: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,9 @@ from diffusim.propagators import Limit, Propagator
 from diffusim.segment import Segment
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+# The limit of the analytic solution: no limit of any cells, and no view is asked for it.
+ANALYTIC = "analytic"
 
 # What a method that carries fields can start from: values below zero, or nothing at all.
 ANY_START = frozenset({"signed", "empty"})
@@ -47,6 +50,18 @@ class Prediction(NamedTuple):
     sure: bool = True
 
 
+class Beginning(NamedTuple):
+    """What a method may know of the start.
+
+    ``contents`` is what each channel holds at first, in field units times volume, nothing of a
+    wave. ``scenario`` holds the ``grid``, ``propagator`` and ``initial`` as the scenario resolved
+    them, in plain values; it is None where a field was given as a bare array.
+    """
+
+    contents: Sequence[float] = ()
+    scenario: Mapping[str, Any] | None = None
+
+
 class Method(Member, family="diffusim.methods"):
     """A way of carrying a field over a segment; see the package's text."""
 
@@ -54,7 +69,7 @@ class Method(Member, family="diffusim.methods"):
     handles: ClassVar[frozenset[str]] = frozenset()
     order: ClassVar[int | None] = None
     # A fact of the class, or an option of the instance: subclasses may declare it as a field.
-    limit: ClassVar[Limit]
+    limit: ClassVar[Limit | Literal["analytic"]]
     statistical: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     fields: ClassVar[float] = 4.0
@@ -91,8 +106,14 @@ class Method(Member, family="diffusim.methods"):
         """Return this method with every choice left open decided, having seen the whole course."""
         return self
 
-    def started(self, _contents: Sequence[float]) -> Self:
-        """Return this method, settled, having seen how much there is in each channel at first."""
+    def started(self, _beginning: Beginning) -> Self:
+        """Return this method, settled, having seen what it begins with.
+
+        Raises
+        ------
+        Unsupported
+            When it cannot carry this start, in words the user can act on.
+        """
         return self
 
     def least(self) -> Self:
@@ -181,6 +202,8 @@ def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -
                 word
                 for word, kind in Method.everyone()
                 if not isinstance(kind, Unsupported)
+                # Which scenarios have an analytic solution, traits do not tell.
+                and getattr(kind, "limit", None) != ANALYTIC
                 and not (kind.statistical and propagator.waves)
                 and set(traits) <= _handled(kind, traits)
                 and set(kind.needs) & set(views)

@@ -12,13 +12,15 @@ from diffusim.methods import Method
 from diffusim.runs import Course
 
 # Peak resident memory, measured: interpreter and libraries; compiled loops; and what the figures
-# take once the run's own arrays are gone.
-PROGRAM, LOOPS, FIGURES = 90 * 2**20, 104 * 2**20, 85 * 2**20
+# and the report take once the run's own arrays are gone.
+PROGRAM, LOOPS, FIGURES = 90 * 2**20, 104 * 2**20, 160 * 2**20
 # Frames wait for the disk until there are so many bytes or seconds of them; on their way there they
 # exist three times (as arrays, as a file being built, as its bytes).
 WAITING_BYTES, WAITING_SECONDS, WAITING_COPIES = 64 * 2**20, 2.0, 3
 # A state exists before and after a step, as the one to go on from, and on its way to the disk.
 STATE_COPIES = 4.5
+# A segment and its plan, measured.
+SEGMENT = 550
 USABLE = 0.8
 
 
@@ -55,7 +57,8 @@ def memory_needed(courses: Iterable[Course]) -> int:
         work = twice * _work(course.method, course.grid)
         most = max(most, work + waiting + others - state)
         kept += max(1, course.channels) * state
-    return PROGRAM + LOOPS + max(FIGURES, most + kept)
+    plans = SEGMENT * sum(len(course.segments) for course in courses)
+    return PROGRAM + LOOPS + plans + max(FIGURES, most + kept)
 
 
 def memory_at_least(methods: Iterable[Method], grid: Grid) -> int:
@@ -64,8 +67,8 @@ def memory_at_least(methods: Iterable[Method], grid: Grid) -> int:
 
 
 def result_size(courses: Iterable[Course]) -> int:
-    """Bytes of the frames that all courses will leave."""
-    return sum(_frame(course) * len(course.times) for course in courses)
+    """Bytes of the frames and records that all courses will leave."""
+    return sum(_frame(course) * len(course.times) + _records(course) for course in courses)
 
 
 def _work(method: Method, grid: Grid) -> int:
@@ -79,10 +82,16 @@ def _frame(course: Course) -> int:
     return 8 * course.grid.cells * max(1, course.channels) * arrays
 
 
+def _records(course: Course) -> int:
+    """Bytes of all records."""
+    recording = course.recording
+    return recording.size * len(recording.times) if recording is not None else 0
+
+
 def _waiting(course: Course) -> float:
-    """Bytes of frames that gather before they are written."""
-    frame = _frame(course)
+    """Bytes of frames, each with the records before it, that gather before they are written."""
     count = len(course.times)
+    frame = _frame(course) + _records(course) / count
     in_time = 1.0 + WAITING_SECONDS * count / max(course.seconds, 1e-9)
     return frame * min(count, in_time, math.ceil(WAITING_BYTES / frame))
 

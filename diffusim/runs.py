@@ -1,10 +1,13 @@
-"""Runs: the only time loop, from a plan that may refuse to frames at exactly their times."""
+"""Runs: the only time loop, from a plan that may refuse to frames at exactly their times.
+
+Records, a few numbers of the field at finer times, come with the frame that follows them.
+"""
 
 from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import tee
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -12,12 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.channels import Carrier, parts, together
+from diffusim.channels import Carrier, together
+from diffusim.channels import contents_of as contents_of
 from diffusim.channels import revived as revived
 from diffusim.channels import taken_apart as taken_apart
+from diffusim.channels import traits_of as traits_of
 from diffusim.grid import Grid
-from diffusim.methods import Method, Plan, Prediction, refusal
+from diffusim.methods import Beginning, Method, Plan, Prediction, refusal
 from diffusim.propagators import Propagator
+from diffusim.records import Record, Recording
 from diffusim.segment import Segment, cut, random_key
 
 Progress = Callable[[float], None]
@@ -31,13 +37,17 @@ class Diverged(Exception):
 
 
 class Frame(NamedTuple):
-    """A field at one of the times asked for, and all that is needed to go on from it."""
+    """A field at one of the times asked for, and all that is needed to go on from it.
+
+    ``records`` holds by name what was recorded since the frame before, up to this very time.
+    """
 
     time: float
     field: Array
     extras: dict[str, Array]
     state: Any
     seconds: float
+    records: dict[str, Array]
 
     @property
     def counts(self) -> Array | None:
@@ -58,9 +68,11 @@ class Course:
     seed : int
         Seed of the scenario; the method's name keys its own random numbers.
     segments, plans : list
-        What lies between the frames, and what the method will do there.
+        What lies between the frames and records, and what the method will do there.
     channels : int
         How many fields it carries along a first axis; 0 where there is no such axis.
+    recording : Recording or None
+        What is recorded at finer times than frames.
     """
 
     method: Method
@@ -71,6 +83,7 @@ class Course:
     segments: list[Segment]
     plans: list[Plan]
     channels: int = 0
+    recording: Recording | None = None
 
     @property
     def name(self) -> str:
@@ -156,9 +169,14 @@ class Course:
         carrier = self.carrier
         work = np.cumsum([0.0, *(plan.seconds for plan in self.plans)])
         work = work / work[-1] if work[-1] > 0 else np.linspace(0.0, 1.0, work.size)
-        if not done and self.times[0] == 0.0:
-            yield self._frame(state, started, self._origin())
-            started = clock.perf_counter()
+        records = _Records(self.recording)
+        if not done:
+            # At time zero the medium is what it is from then on.
+            first = self.segments[0] if self.segments else self._origin()
+            records.take(carrier, state, first, 0.0)
+            if self.times[0] == 0.0:
+                yield self._frame(state, started, self._origin(), records)
+                started = clock.perf_counter()
         wanted = set(map(float, self.times))
         for segment in self.segments:
             if segment.start < here:
@@ -169,14 +187,15 @@ class Course:
                 segment = replace(segment, pulse=pulse)
                 pulse(0.0)
             state = carrier.advance(state, segment)
+            records.take(carrier, state, segment, segment.stop)
             if segment.stop in wanted:
-                yield self._frame(state, started, segment)
+                yield self._frame(state, started, segment, records)
                 started = clock.perf_counter()
             _let_go(self.segments, segment)
         if progress is not None:
             progress(1.0)
 
-    def _frame(self, state: Any, started: float, segment: Segment) -> Frame:
+    def _frame(self, state: Any, started: float, segment: Segment, records: _Records) -> Frame:
         time = segment.stop
         u = self.carrier.observe(state)
         if not np.all(np.isfinite(u)):
@@ -185,7 +204,7 @@ class Course:
             )
         drawn = random_key(self.seed, f"{self.name} drawn", segment.index + 1)
         extras = self.carrier.extras(state, segment, drawn)
-        return Frame(time, u, extras, state, clock.perf_counter() - started)
+        return Frame(time, u, extras, state, clock.perf_counter() - started, records.handed_out())
 
     def predictions(
         self, u: Array, reference: Iterable[Array], own: Iterable[Array] = ()
@@ -205,7 +224,8 @@ class Course:
         finer = self.method.finer()
         if finer is not None and self.method.accuracy:
             power = 2.0**self.method.accuracy
-            halved = replace(self, method=finer, plans=[finer.plan(s) for s in self.segments])
+            plans = [finer.plan(segment) for segment in self.segments]
+            halved = replace(self, method=finer, plans=plans, recording=None)
             for mine, frame in zip(own, halved.frames(u), strict=True):
                 yield Prediction(power / (power - 1.0) * (mine - frame.field))
             return
@@ -226,21 +246,58 @@ class Course:
             return
         fields = iter(reference)
         wanted = set(map(float, self.times))
-        here, prediction = u, None
+        here, known, prediction = u, 0.0, None
         if 0.0 in wanted:
             here = next(fields)
             yield Prediction(0.0)
-        for segment in self.segments:
+        for segment, ends_epoch in zip(self.segments, _ends(self.segments), strict=True):
             if segment.stop in wanted:
-                here = next(fields)
-            elif not self.propagator.waves:
+                here, known = next(fields), segment.stop
+            elif ends_epoch and not self.propagator.waves:
                 # An event between frames: nobody kept the reference there, so the method itself
                 # goes. Of a wave frames do not tell the phase, and its methods do without.
-                state = self.method.begin(here, self._origin())
-                here = self.method.observe(self.method.advance(state, segment), self.grid)
+                here, known = self._carried(here, known, segment), segment.stop
+            # At a mere record the last field known has to do: within an epoch what is predicted
+            # at frames and events does not depend on it.
             prediction = self.method.predict(prediction, here, segment)
             if segment.stop in wanted:
                 yield prediction
+
+    def _carried(self, u: Array, since: float, segment: Segment) -> Array:
+        """A field at a time of the epoch, as the method itself carries it to the segment's end."""
+        if since != segment.start:
+            segment = replace(segment, start=since, duration=segment.stop - since)
+        state = self.method.begin(u, self._origin())
+        return self.method.observe(self.method.advance(state, segment), self.grid)
+
+
+@dataclass
+class _Records:
+    """What has been recorded since the last frame."""
+
+    recording: Recording | None
+    taken: list[dict[str, Array]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        times = () if self.recording is None else self.recording.times
+        self._wanted = set(map(float, times))
+
+    def take(self, carrier: Carrier, state: Any, segment: Segment, time: float) -> None:
+        """Record a state in the medium of a segment, if anything is wanted at this time."""
+        if self.recording is not None and time in self._wanted:
+            self.taken.append(self.recording.take(carrier.observe(state), segment))
+
+    def handed_out(self) -> dict[str, Array]:
+        """Return what was recorded by name, and begin anew."""
+        found = {} if self.recording is None else self.recording.stacked(self.taken)
+        self.taken.clear()
+        return found
+
+
+def _ends(segments: Sequence[Segment]) -> list[bool]:
+    """Whether the medium changes at the end of each segment."""
+    after = [segment.since for segment in segments[1:]]
+    return [a.since != b for a, b in zip(segments, after, strict=False)] + [False] * bool(segments)
 
 
 def _let_go(segments: Sequence[Segment], done: Segment) -> None:
@@ -263,7 +320,8 @@ def plan(
     traits: Mapping[str, str] | None = None,
     seed: int = 0,
     channels: int = 0,
-    contents: Sequence[float] = (),
+    beginning: Beginning | None = None,
+    record: Record | None = None,
 ) -> Course:
     """Settle a method on a propagator and plan every segment before anything is computed.
 
@@ -276,15 +334,17 @@ def plan(
         Traits of the initial field, beside those of the propagator.
     channels : int
         How many fields are carried along a first axis; 0 where there is no such axis.
-    contents : sequence of float, optional
-        What each of them holds at first, in field units times volume.
+    beginning : Beginning, optional
+        What each of them holds at first, and the scenario that tells of it.
+    record : Record, optional
+        What is recorded at finer times than frames.
 
     Raises
     ------
     Unsupported
         When the method cannot carry this, with the reason and what can.
     Invalid
-        When an option of the method is out of its range here.
+        When an option of the method is out of its range here, or record times are.
     """
     frames = np.atleast_1d(np.array(times, dtype=float))
     # NaN makes every comparison false, so it is asked what must hold.
@@ -294,8 +354,12 @@ def plan(
     found = {**propagator.traits(grid), **(traits or {})}
     if (reason := refusal(method, propagator, found)) is not None:
         raise Unsupported(reason)
+    recording = None
+    if record is not None:
+        asked = record.resolved(propagator, frames)
+        recording = Recording(asked, record.probes, grid, channels)
     return planned(method, propagator, grid, frames, seed=seed, channels=channels,
-                   contents=contents)  # fmt: skip
+                   beginning=beginning, recording=recording)  # fmt: skip
 
 
 def planned(
@@ -306,49 +370,29 @@ def planned(
     *,
     seed: int = 0,
     channels: int = 0,
-    contents: Sequence[float] = (),
+    beginning: Beginning | None = None,
+    recording: Recording | None = None,
     known: Sequence[Segment] = (),
 ) -> Course:
     """Settle and plan as `plan` does, what is known to suit the method as far as traits tell.
 
-    Parameters
-    ----------
-    method, propagator, grid, seed, channels, contents
-        As there.
-    frames : array
-        Frame times by the propagator's clock, increasing, none before zero.
-    known : sequence of Segment, optional
-        Segments of an earlier course with the same medium and frames, whose views are shared.
+    Parameters are as there; frame times are by the propagator's clock already. ``known`` are
+    segments of an earlier course with the same medium and frames, whose views are shared.
 
     Raises
     ------
     Unsupported, Invalid
         As there.
     """
-    segments = cut(grid, propagator, [*map(float, frames)], seed, method.name)
+    moments = np.union1d(frames, recording.times if recording else [])
+    segments = cut(grid, propagator, [*map(float, moments)], seed, method.name)
     if known:
         segments = [replace(new, views=old.views)
                     for new, old in zip(segments, known, strict=True)]  # fmt: skip
     settled = method.settle(segments)
-    settled = settled.started(contents) if contents else settled
+    settled = settled.started(beginning) if beginning is not None else settled
     plans = []
     for segment in segments:
         plans.append(settled.plan(segment))
         _let_go(segments, segment)
-    return Course(settled, propagator, grid, frames, seed, segments, plans, channels)
-
-
-def contents_of(u: Array, grid: Grid, channels: int = 0) -> list[float]:
-    """What each channel of a field holds, in field units times volume; nothing of a wave."""
-    return [] if np.iscomplexobj(u) else [grid.total(part) for part in parts(u, channels)]
-
-
-def traits_of(u: Array, channels: int = 0) -> dict[str, str]:
-    """Traits that an initial field brings, those of any of its channels."""
-    lowest = 0.0 if np.iscomplexobj(u) else float(np.min(u))
-    if lowest < 0:
-        return {"signed": f"initial values below zero, down to {lowest:.6g}"}
-    if all(map(np.any, parts(u, channels))):
-        return {}
-    what = "a channel of the initial field" if channels else "an initial field"
-    return {"empty": f"{what} that is zero everywhere"}
+    return Course(settled, propagator, grid, frames, seed, segments, plans, channels, recording)

@@ -31,6 +31,7 @@ from diffusim.initial import Initial
 from diffusim.methods import Method
 from diffusim.propagators import Propagator
 from diffusim.reading import Document, Path_, ScenarioError
+from diffusim.records import Record
 from diffusim.segment import random_key
 from diffusim.variation.keys import Dataset
 
@@ -142,6 +143,7 @@ class Scenario(Block):
     field: Substance = Substance()
     initial: Initial
     times: Times
+    record: Record | None = None
     methods: Annotated[tuple[Annotated[Method, OneOf(Method)], ...], Field(min_length=1), listed]
     reference: Annotated[Method | str | None, OneOf(Method), WrapValidator(_reference)] = None
     seed: Annotated[Integer, Field(ge=0, lt=2**63)] = 0
@@ -151,7 +153,9 @@ class Scenario(Block):
     @property
     def digest(self) -> str:
         """Hash of everything that decides the frames."""
-        content = self.model_dump(mode="json", exclude={"title", "expect", "dataset"})
+        # A scenario without records is the one it was before there were any.
+        unsaid = {"record"} if self.record is None else set()
+        content = self.model_dump(mode="json", exclude={"title", "expect", "dataset", *unsaid})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -191,6 +195,7 @@ class Scenario(Block):
         except Invalid as problem:
             key = ("frames",) if self.times.at is None else ("at", *problem.path)
             yield Invalid(problem.message, "times", *key)
+        yield from self._of_records()
         labels = [method.name for method in self.methods]
         for number, label in enumerate(labels):
             if label.casefold() in map(str.casefold, labels[:number]):
@@ -211,6 +216,33 @@ class Scenario(Block):
         if self.dataset is not None:
             for fault in self.dataset.problems(named):
                 yield Invalid(fault.message, "dataset", *fault.path)
+
+    def _of_records(self) -> Iterator[Invalid]:
+        """What is wrong with records: on this grid, or beside what else is stored."""
+        if self.record is None:
+            return
+        try:
+            frames = self.frame_times
+        except Invalid:
+            frames = None  # told already
+        for problem in self.record.problems(self.propagator, self.grid, frames):
+            yield Invalid(problem.message, "record", *problem.path)
+        for name in self.record.probes:
+            if name in (*self.grid.names, *BESIDE, "time", "channel", "record", self.field.name):
+                yield Invalid(
+                    f"'{name}' means something else in the result; choose another name",
+                    "record", "probes", name,
+                )  # fmt: skip
+        if self.field.name in ("record", *(f"record_{name}" for name in self.record.probes)):
+            yield Invalid(
+                f"'{self.field.name}' means something else in a result with records; choose "
+                "another name", "field", "name",
+            )  # fmt: skip
+        if "record" in [method.name for method in self.methods]:
+            yield Invalid(
+                "'record' means something else in a result with records; choose another label",
+                "methods",
+            )  # fmt: skip
 
 
 # --- for editors --------------------------------------------------------------------------------
@@ -271,16 +303,18 @@ def _units_of_counts(scenario: Scenario, value: Any) -> Iterator[Invalid]:
     """Numbers of applications that were given a unit, which the model sees no more."""
     if scenario.propagator.clock == "seconds":
         return
-    given = value["times"]
-    at = given.get("at")
-    places: dict[Path_, Any] = {("stop",): given.get("stop"), ("at",): at}
-    places |= {("at", i): one for i, one in enumerate(at)} if isinstance(at, list) else {}
+    places: dict[Path_, Any] = {}
+    for key in ("times", "record"):
+        given = value.get(key) or {}
+        at = given.get("at")
+        places |= {(key, word): given.get(word) for word in ("stop", "every", "at")}
+        places |= {(key, "at", i): one for i, one in enumerate(at)} if isinstance(at, list) else {}
     for path, text in places.items():
         if isinstance(text, str) and any(map(str.isalpha, text.lower().replace("e", ""))):
             yield Invalid(
                 f"a {scenario.propagator.word} is applied a whole number of times; expected how "
                 f"many times, without a unit, found '{text}'",
-                "times", *path,
+                *path,
             )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Segments: stretches of time in which nothing about the medium changes.
 
-Time is cut at every event (a wall is lifted) and at every frame. ``cut`` is the only place that
-knows events; no method ever sees one, and every method lands exactly on every frame.
+Time is cut at every event (a wall is lifted), at every frame and at every record. ``cut`` is the
+only place that knows events; no method ever sees one, and every method lands exactly on every frame
+and record.
 """
 
 from __future__ import annotations
@@ -98,12 +99,12 @@ def random_key(seed: int, label: str, index: int) -> tuple[int, int]:
 def cut(
     grid: Grid, propagator: Propagator, times: Sequence[float], seed: int = 0, label: str = ""
 ) -> list[Segment]:
-    """Cut the time from zero to the last frame at every frame and every event.
+    """Cut the time from zero to the last frame at every frame, every record and every event.
 
     Parameters
     ----------
     times : sequence of float
-        Frame times in s, increasing, none before zero.
+        Times of frames and records in s, increasing, none before zero.
     seed, label
         What the random numbers of the segments are keyed by.
     """
@@ -129,9 +130,9 @@ def cut(
 
 
 def _nearest(event: float, times: Sequence[float]) -> float:
-    """Return the frame time that an event means when the two differ by round-off only."""
-    frames = np.asarray(times, dtype=float)
-    closest = float(frames[np.argmin(np.abs(frames - event))])
+    """Return the frame or record time that an event means when they differ by round-off only."""
+    known = np.asarray(times, dtype=float)
+    closest = float(known[np.argmin(np.abs(known - event))])
     return closest if abs(closest - event) <= 1e-12 * abs(event) else event
 
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from diffusim.block import Array, Invalid
 from diffusim.channels import channels_of, each
+from diffusim.display import run_as_html
 from diffusim.grid import Grid
-from diffusim.methods import Method
+from diffusim.methods import Beginning, Method
 from diffusim.propagators import Propagator
+from diffusim.records import Record
 from diffusim.runs import contents_of, plan, traits_of
 
 
@@ -37,6 +39,10 @@ class Run:
         (n, c, m).
     arrays : dict
         What else the method or the propagator tells in every frame, by name.
+    records : dict
+        What was recorded, by the probe's name, shape (r, ...), or (r, c, ...).
+    record_times : array, optional
+        When, in s or in applications, shape (r,).
     """
 
     label: str
@@ -46,6 +52,12 @@ class Run:
     counts: Array | None = None
     accounts: Array | None = None
     arrays: dict[str, Array] = field(default_factory=dict)
+    records: dict[str, Array] = field(default_factory=dict)
+    record_times: Array | None = None
+
+    def _repr_html_(self) -> str:
+        """Return how a notebook shows it."""
+        return run_as_html(self)
 
 
 def solve(
@@ -56,6 +68,7 @@ def solve(
     times: Sequence[float],
     method: Method | type[Method] | Mapping[str, Any] | str = "modes",
     seed: int = 0,
+    record: Record | Mapping[str, Any] | None = None,
 ) -> Run:
     """Carry a field with one method and return all frames.
 
@@ -76,13 +89,16 @@ def solve(
     method : Method, str or mapping
         How: ``"ftcs"`` with its defaults, ``{"kind": "walkers", "particles": 10**6}`` as in a
         scenario, or a method's instance.
+    record : Record or mapping, optional
+        What is recorded at finer times than frames, as in a scenario:
+        ``{"every": 3600.0, "probes": {"salt": {"kind": "total"}}}``.
 
     Raises
     ------
     Unsupported
         When the method cannot carry this.
     Invalid
-        When the field, an option or a wall does not fit the grid.
+        When the field, an option, a wall or a probe does not fit the grid.
 
     Examples
     --------
@@ -104,13 +120,19 @@ def solve(
     for problem in propagator.check(grid):
         raise problem
     u = each(lambda part: propagator.prepare(part, grid), u, channels)
+    record = Record.model_validate(record) if isinstance(record, Mapping) else record
+    for problem in record.problems(propagator, grid, None) if record is not None else ():
+        raise Invalid(f"record.{'.'.join(map(str, problem.path))}: {problem.message}")
     course = plan(Method.read(method), propagator, grid, times, traits=traits_of(u, channels),
                   seed=seed, channels=channels,
-                  contents=contents_of(u, grid, channels))  # fmt: skip
+                  beginning=Beginning(contents_of(u, grid, channels)), record=record)  # fmt: skip
     frames = list(course.frames(u))
     facts = {**course.facts(), "seconds": sum(frame.seconds for frame in frames)}
     arrays = {name: np.stack([frame.extras[name] for frame in frames])
               for name in (frames[0].extras if frames else ())}  # fmt: skip
     fields = np.stack([frame.field for frame in frames])
     counts, accounts = arrays.pop("counts", None), arrays.pop("accounts", None)
-    return Run(course.name, course.times, fields, facts, counts, accounts, arrays)
+    records = {name: np.concatenate([frame.records[name] for frame in frames])
+               for name in (frames[0].records if frames else ())}  # fmt: skip
+    moments = course.recording.times if course.recording is not None else None
+    return Run(course.name, course.times, fields, facts, counts, accounts, arrays, records, moments)

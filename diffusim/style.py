@@ -22,10 +22,18 @@ from matplotlib import font_manager
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from diffusim import quantities
+from diffusim.block import Array
+from diffusim.quantities import duration as duration
+from diffusim.quantities import number as number
+from diffusim.quantities import power as power
+from diffusim.quantities import time_unit as time_unit
 
 FONT = "DejaVu Sans"
 DPI = 160
@@ -63,14 +71,6 @@ MARKERS = "osD^vP*Xp"
 ALARM = "#B03A00"
 
 _LENGTHS = ((1e3, "km"), (1.0, "m"), (1e-2, "cm"), (1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm"))
-_YEAR = 31557600.0
-# From this many seconds on, the unit, and its seconds: two days are still 48 h.
-_TIMES = (
-    (2.0 * _YEAR, "yr", _YEAR), (172800.0, "d", 86400.0), (3600.0, "h", 3600.0),
-    (60.0, "min", 60.0), (1.0, "s", 1.0), (1e-3, "ms", 1e-3), (1e-6, "µs", 1e-6),
-    (1e-9, "ns", 1e-9), (1e-12, "ps", 1e-12), (0.0, "fs", 1e-15),
-)  # fmt: skip
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MISSING = "\N{WHITE SQUARE}"
 
 
@@ -85,12 +85,33 @@ def applied() -> Iterator[None]:
 
 
 @applied()
-def png(figure: Figure, title: str | None = None) -> bytes:
-    """Return a figure as PNG, perhaps with a title written into it; the same bytes every time."""
+def png(figure: Figure, title: str | None = None, digest: str = "") -> bytes:
+    """Return a figure as PNG; the same bytes every time.
+
+    A title and the digest of the scenario that it is of may be written into it.
+    """
+    from PIL import Image, PngImagePlugin
+
+    words = PngImagePlugin.PngInfo()
+    for key, text in (("Title", title), ("Digest", digest)):
+        if text:
+            words.add_text(key, text)
     stream = io.BytesIO()
-    metadata = {"Title": title} if title else None
-    figure.savefig(stream, format="png", facecolor="white", metadata=metadata)
+    picture = Image.fromarray(pixels(figure)[..., :3])
+    picture.save(stream, "PNG", pnginfo=words, dpi=(DPI, DPI))
     return stream.getvalue()
+
+
+@applied()
+def pixels(figure: Figure) -> Array:
+    """Return a figure as colours, shape (height, width, 4), from the top down.
+
+    What a figure's own ``savefig`` does before it draws, to lay everything out once more, takes as
+    long as drawing and moves nothing.
+    """
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
 
 
 # --- words --------------------------------------------------------------------------------------
@@ -114,34 +135,6 @@ def plain(text: str, width: int | None = None, most: int = 6) -> str:
     return "\n".join(lines).replace("$", r"\$")
 
 
-def number(value: float) -> str:
-    """Return two digits of a number, 0.25 or 3.2 × 10⁻⁴."""
-    if value == 0.0 or not math.isfinite(value) or 1e-3 <= abs(value) < 1e4:
-        return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa} × {power(int(exponent))}"
-
-
-def power(exponent: int) -> str:
-    """Return a power of ten, 10⁻⁴."""
-    return "10" + str(exponent).translate(_RAISED)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it, 6.2 h or 15 d."""
-    factor, unit = time_unit(seconds)
-    value = seconds / factor
-    return f"{value:.3g} {unit}" if 1e-3 <= value < 999.5 else f"{number(value)} {unit}"
-
-
-def time_unit(seconds: float) -> tuple[float, str]:
-    """Return the unit in which a time is a short number: its seconds and its name."""
-    if seconds == 0.0:
-        return 1.0, "s"
-    # Rounding must not turn an hour into 60 min.
-    return next((size, name) for least, name, size in _TIMES if seconds * (1 + 1e-9) >= least)
-
-
 def length_unit(metres: float) -> tuple[float, str]:
     """Return the largest unit of which a length is at least one: its metres and its name."""
     found = ((size, name) for size, name in _LENGTHS if metres * (1 + 1e-9) >= size)
@@ -149,11 +142,18 @@ def length_unit(metres: float) -> tuple[float, str]:
 
 
 def with_unit(name: str, unit: str, exponent: int = 0, width: int | None = None) -> str:
-    """Return the label of a scale, such as ``error (10⁻⁴ g/L)``, wrapped to a width in letters."""
+    """Return the label of a scale, such as ``error (10⁻⁴ g/L)``, wrapped to a width in letters.
+
+    A line does not end inside the unit unless that is longer than the width.
+    """
     parts = [power(exponent)] if exponent else []
-    parts += [unit] if unit.strip() not in ("", "1") else []
-    words = name.replace("_", " ")
-    return plain(f"{words} ({' '.join(parts)})" if parts else words, width)
+    parts += [quantities.unit(unit)] if quantities.unit(unit) else []
+    words = plain(name.replace("_", " "), width)
+    if not parts:
+        return words
+    inside = plain(f"({' '.join(parts)})", width)
+    line = len(words.rpartition("\n")[2]) + 1 + len(inside.partition("\n")[0])
+    return f"{words}{' ' if width is None or line <= width else chr(10)}{inside}"
 
 
 def exponent_of(largest: float) -> int:

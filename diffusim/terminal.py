@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time as clock
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,66 +14,128 @@ if TYPE_CHECKING:
     from diffusim.comparison import Comparison
     from diffusim.convergence import Convergence
 
+_short: Callable[[Any], str] = "{:.3g}".format
+
+
+def _maybe(value: Any) -> str:
+    return "" if value is None else _short(value)
+
+
+def _by_key(values: Any) -> str:
+    return ", ".join(f"{key} {value:.3g}" for key, value in values.items())
+
+
+# The columns, and how they are written; those of a gap are fields of it.
+_GAP = "gap_"
 _COLUMNS: dict[str, Callable[[Any], str]] = {
-    "label": str, "limit": str, "reference": str, "l1": "{:.3g}".format, "l2": "{:.3g}".format,
-    "linf": "{:.3g}".format, "worst_l2": "{:.3g}".format,
-    "expected": lambda value: "" if value is None else f"{value:.3g}",
-    "mass_drift": "{:.1g}".format, "minimum": "{:.6g}".format, "maximum": "{:.6g}".format,
-    "seconds": "{:.2f}".format, "verdict": str, "reason": str,
+    "label": str, "limit": str, "reference": str, "l1": _short, "l2": _short, "linf": _short,
+    "worst_l2": _short, "expected": _maybe, "ratio": _maybe, "h1": _maybe, "bands": _by_key,
+    "variation": _maybe, "transport": _by_key, "displacement": _by_key,
+    "negative": "{:.1g}".format, "mass_drift": "{:.1g}".format, "minimum": "{:.6g}".format,
+    "maximum": "{:.6g}".format, "steps": lambda value: "" if value is None else str(value),
+    "seconds": "{:.2f}".format, "gap_reference": str, "gap_l2": _maybe, "gap_expected": _maybe,
+    "gap_verdict": str, "gap_reason": str, "verdict": str, "reason": str,
 }  # fmt: skip
 
 
+def _value(row: Any, name: str) -> Any:
+    if not name.startswith(_GAP):
+        return getattr(row, name)
+    return None if row.gap is None else getattr(row.gap, name.removeprefix(_GAP))
+
+
+def _cells(row: Any) -> dict[str, str]:
+    """A row in words, by the name of the column."""
+    values = {name: _value(row, name) for name in _COLUMNS}
+    return {name: "" if value is None else _COLUMNS[name](value) for name, value in values.items()}
+
+
 def print_table(comparison: Comparison, style: str) -> None:
-    """Print a comparison as ``table``, ``csv`` or ``json``; in a pipe a table is tab-separated."""
+    """Print a comparison as ``table``, ``csv`` or ``json``; in a pipe a table is tab-separated.
+
+    Below a table stands which run is cheapest to which error; in a pipe that goes to the log, so
+    that nothing but the table is read.
+    """
     if style == "json":
         click.echo(json.dumps(comparison.as_dict(), indent=1))
-        return
-    rows = [
-        [text(getattr(row, name)) for name, text in _COLUMNS.items()] for row in comparison.rows
-    ]
-    heads = [name.replace("_", " ") for name in _COLUMNS]
-    if style == "csv":
-        import csv
-        import io
-
-        csv.writer(text := io.StringIO(), lineterminator="\n").writerows(
-            [
-                list(_COLUMNS),
-                *([getattr(row, name) for name in _COLUMNS] for row in comparison.rows),
-            ]
-        )
-        click.echo(text.getvalue(), nl=False)
-    elif not on_terminal(sys.stdout):
-        click.echo("\n".join("\t".join(cells) for cells in [heads, *rows]))
+    elif style == "csv":
+        click.echo(_as_csv(comparison), nl=False)
+    elif on_terminal(sys.stdout):
+        _show_table(comparison)
     else:
-        _show_table(comparison, rows)
+        rows = [[*_cells(row).values()] for row in comparison.rows]
+        heads = [name.replace("_", " ") for name in _COLUMNS]
+        click.echo("\n".join("\t".join(cells) for cells in [heads, *rows]))
+        if comparison.ranking:
+            print_note(comparison.cheapest)
 
 
-def _show_table(comparison: Comparison, rows: list[list[str]]) -> None:
-    """Show on a terminal of eighty columns what matters most; verdicts below, a line each."""
+def _as_csv(comparison: Comparison) -> str:
+    """All columns with all digits; of what has a number for each axis or band, a column each."""
+    import csv
+    import io
+
+    found: list[dict[str, Any]] = []
+    for row in comparison.rows:
+        found.append({})
+        for name in _COLUMNS:
+            value = _value(row, name)
+            parts = value if isinstance(value, dict) else {"": value}
+            found[-1] |= {f"{name}_{key}".rstrip("_"): part for key, part in parts.items()}
+    heads = list(dict.fromkeys(name for flat in found for name in flat))
+    writer = csv.DictWriter(text := io.StringIO(), heads, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return text.getvalue()
+
+
+_SHOWN = ("label", "reference", "l2", "worst_l2", "expected", "mass_drift", "seconds")
+# What is told of a run below the table, and its words and unit there.
+_BELOW = (("h1", "h1", ""), ("variation", "variation", ""), ("transport", "moved by", " m"),
+          ("displacement", "centre off by", " m"))  # fmt: skip
+
+
+def _show_table(comparison: Comparison) -> None:
+    """Show on a terminal of eighty columns what matters most; verdicts and the rest are below."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    names = list(_COLUMNS)
-    shown = ["label", "reference", "l2", "worst_l2", "expected", "mass_drift", "seconds"]
     table = Table(title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in shown:
+    for name in _SHOWN:
         words = name in ("label", "reference")
         table.add_column(name.replace("_", " "), overflow="fold", no_wrap=not words,
                          justify="left" if words else "right")  # fmt: skip
+    rows = [_cells(row) for row in comparison.rows]
     for cells in rows:
-        table.add_row(*(cells[names.index(name)] for name in shown))
+        table.add_row(*(cells[name] for name in _SHOWN))
     console = Console(markup=False, highlight=False)
     console.print(comparison.title, style="bold")
     console.print(table)
     for cells in rows:
-        cell = dict(zip(names, cells, strict=True))
-        reason = f" ({cell['reason']})" if cell["reason"] else ""
-        console.print(f"{cell['label']}: {cell['verdict']}{reason}")
-        console.print(
-            f"  limit {cell['limit']}, l1 {cell['l1']}, linf {cell['linf']}, "
-            f"values from {cell['minimum']} to {cell['maximum']}"
+        for line in _below(cells):
+            console.print(line)
+    if comparison.ranking:
+        console.print(comparison.cheapest)
+
+
+def _below(cell: dict[str, str]) -> Iterator[str]:
+    """What is told of a run below the table, a line each."""
+    reason = f" ({cell['reason']})" if cell["reason"] else ""
+    yield f"{cell['label']}: {cell['verdict']}{reason}"
+    yield (
+        f"  limit {cell['limit']}, l1 {cell['l1']}, linf {cell['linf']}, "
+        f"values from {cell['minimum']} to {cell['maximum']}"
+    )
+    if cell["verdict"] != "reference":
+        parts = [f"{words} {cell[name]}{unit}" for name, words, unit in _BELOW if cell[name]]
+        yield f"  {', '.join(parts)}"
+        if cell["bands"]:
+            yield f"  l2 by wavelength in cells: {cell['bands']}"
+    if cell["gap_reference"]:
+        yield (
+            f"  {cell['gap_l2']} from {cell['gap_reference']}: {cell['gap_verdict']} "
+            f"({cell['gap_reason']})"
         )
 
 
@@ -124,6 +186,16 @@ def _show_columns(title: str, table: list[list[str]]) -> None:
     console.print(shown)
 
 
+def print_note(text: str) -> None:
+    """Print a remark on the log, on a terminal wrapped to its width."""
+    if on_terminal(sys.stderr):
+        import shutil
+        import textwrap
+
+        text = textwrap.fill(text, shutil.get_terminal_size().columns, break_on_hyphens=False)
+    click.echo(text, err=True)
+
+
 def on_terminal(stream: Any) -> bool:
     """Whether a stream is read by a person."""
     return stream is not None and stream.isatty()
@@ -146,6 +218,9 @@ class Progress:
         """Say something on a line of its own."""
         self._close()
         click.echo(text, err=True)
+
+    def frame(self, _name: str, _time: float, _field: Any) -> None:
+        """Take no notice of a frame."""
 
     def stage(self, name: str) -> Callable[[float], None]:
         """Begin a part of the work; the fraction done goes to what is returned."""

@@ -234,3 +234,32 @@ def test_the_triangle_stands_clear_of_every_line() -> None:
                 x, y = (np.interp(fine, np.arange(len(line)), line[:, k]) for k in (0, 1))
                 inside = (box.x0 < x) & (x < box.x1) & (box.y0 < y) & (y < box.y1)
                 assert not np.any(inside)
+
+
+def in_one_cell(folder: Path, propagator: str) -> Path:
+    """A start that fills one of nine cells."""
+    text = f"""
+        grid: {{shape: [9], size: [9 nm]}}
+        propagator: {propagator}
+        initial: {{kind: patches, patches: [{{x: [4 nm, 5 nm], value: 1.0}}]}}
+        times: {{at: [1 ps]}}
+        methods: [modes]
+    """
+    return written(folder, text)
+
+
+def test_of_a_start_in_one_cell_it_is_said_that_finer_cells_keep_its_width(tmp_path: Path) -> None:
+    walk = in_one_cell(tmp_path, "{kind: diffusion, diffusivity: 1e-7 m^2/s}")
+    told = diffusim("converge", str(walk), "--refine", "grid", "--no-figure", "-q",
+                    "--out", str(tmp_path / "one.png")).out  # fmt: skip
+    assert "the start fills a single cell of this grid along x" in told
+    assert "start fills" not in diffusim(
+        "converge", str(walk), "--refine", "grid", "--no-figure", "-q",
+        "--out", str(tmp_path / "two.png"), "--set", "initial.patches.0.x=[3 nm, 5 nm]",
+    ).out  # fmt: skip
+
+
+def test_a_wave_that_starts_in_one_cell_is_not_refined(tmp_path: Path) -> None:
+    wave = in_one_cell(tmp_path, "{kind: schroedinger}")
+    refused(diffusim("converge", str(wave), "--refine", "grid", "--no-figure", "-q"),
+            "a wave that starts in a single cell is not one wave of space")  # fmt: skip

@@ -263,6 +263,16 @@ def test_what_is_in_all_cells_together_stays(n: int, spread: float, ends: exact.
         np.testing.assert_allclose(np.sum(u(x, when(spread))) * h, amounts[kind], rtol=1e-13)
 
 
+def test_a_mode_is_nothing_where_all_cells_lie_in_its_nodes_or_hold_whole_waves() -> None:
+    for number in (1, 3, 5, 77):
+        assert not np.any(exact.mode([0.05], 0.0, D, 0.1, number, cell=0.1))
+        assert np.any(exact.mode([0.04], 0.0, D, 0.1, number))
+    for number in (2, 4, 10):
+        assert not np.any(exact.mode([0.05], 0.0, D, 0.1, number, cell=0.1))
+    assert not np.any(exact.mode([0.025, 0.075], 0.0, D, 0.1, 2, cell=0.05))
+    assert np.all(exact.mode([0.025, 0.075], 0.0, D, 0.1, 1, cell=0.05))
+
+
 @pytest.mark.parametrize("lattice", [False, True])
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("number", [0, 1, 3, 5])

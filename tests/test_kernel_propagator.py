@@ -212,6 +212,13 @@ def test_what_cannot_be_made_a_density_is_refused_before_anything_runs(
                  times=[1], method="stencil")  # fmt: skip
 
 
+def test_a_kernel_can_be_read_again_from_all_of_its_keys() -> None:
+    for given in (Kernel(kernel="box", normalise="sum"), Kernel(kernel=SOBEL, normalise="none")):
+        values = given.model_dump(mode="json")
+        assert values["temperature"] == 1.0
+        assert Kernel.model_validate(values).model_dump(mode="json") == values
+
+
 def test_a_temperature_without_softmax_is_refused() -> None:
     with pytest.raises(ValidationError, match="only softmax"):
         Kernel(kernel="box", normalise="sum", temperature=2.0)

@@ -72,6 +72,7 @@ def test_the_wheel_holds_the_package_its_scenarios_and_nothing_else(wheel: Path)
     assert {f"diffusim/scenarios/{name}" for name in SCENARIOS} <= names
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "diffusim").rglob("*.py")}
     assert modules <= names
+    assert {f"diffusim/report/page.{kind}" for kind in ("html", "css", "js")} <= names
     assert {name.split("/")[0] for name in names} == {"diffusim", "diffusim-0.1.0.dist-info"}
     assert not [name for name in names if name.endswith((".hdf5", ".pyc"))]
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from plot_samples import Open, assert_legible, opener, publish, random_fields
 import diffusim
 from diffusim import plots, store, style
 from diffusim.alignment import compare_stored
+from diffusim.block import Invalid
 from diffusim.plots import shown
 
-PICTURES = ["fields.png", "error.png", "profile.png", "history.png", "chance.png"]
-FIGURES = (plots.fields, plots.error, plots.profile, plots.history, plots.chance)
+FIGURES = (plots.fields, plots.error, plots.profile, plots.across, plots.history, plots.chance,
+           plots.radial, plots.spectrum)  # fmt: skip
 LONG = "A title $x^2$ for \\frac 5 $ and 塩水 \U0001f9c2\t that goes on and on, " * 3
 
 
@@ -66,11 +68,15 @@ def test_all_pictures_of_a_scenario_lie_beside_its_result_whole_and_in_full_size
     salt: Path,
 ) -> None:
     found = plots.draw(salt)
-    assert found == [salt.parent / "figures" / name for name in PICTURES]
+    names = [path.name for path in found]
+    assert {"fields.png", "error.png", "profile.png", "history.png", "chance.png",
+            "spectrum.png"} <= set(names)  # fmt: skip
+    assert {"across.png", "radial.png", "spread.png", "paths.png"} & set(names) == set()
+    drawn_by = {f"{picture.__name__}.png": picture for picture in plots.PICTURES}
     with store.load(salt) as stored:
         comparison = compare_stored([stored])
-        for path, picture in zip(found, FIGURES, strict=True):
-            figure = picture(stored, comparison)
+        for path in found:
+            figure = drawn_by[path.name](stored, comparison)
             assert figure is not None
             wanted = tuple(int(inches * style.DPI) for inches in figure.get_size_inches())
             with Image.open(path) as image:
@@ -78,7 +84,16 @@ def test_all_pictures_of_a_scenario_lie_beside_its_result_whole_and_in_full_size
                 assert image.size == wanted
                 image.load()
                 assert len(set(image.convert("L").get_flattened_data())) > 50
-    assert sorted(path.name for path in (salt.parent / "figures").iterdir()) == sorted(PICTURES)
+    assert sorted(path.name for path in (salt.parent / "figures").iterdir()) == sorted(names)
+
+
+def test_of_figures_that_are_asked_for_no_others_are_touched(salt: Path, tmp_path: Path) -> None:
+    (tmp_path / "paths.png").write_bytes(b"of somebody else")
+    found = plots.draw(salt, tmp_path, only=["spectrum", "fields", "spread"])
+    assert [path.name for path in found] == ["fields.png", "spectrum.png"]
+    assert (tmp_path / "paths.png").read_bytes() == b"of somebody else"
+    with pytest.raises(Invalid, match="there is no figure 'feilds'.*did you mean 'fields'"):
+        plots.draw(salt, tmp_path, only=["feilds"])
 
 
 def test_drawing_twice_gives_the_same_bytes(salt: Path, tmp_path: Path) -> None:
@@ -90,7 +105,8 @@ def test_a_picture_of_an_earlier_run_does_not_stay(tmp_path: Path) -> None:
     path = publish(tmp_path / "run", {"modes": random_fields()})
     (path.parent / "figures").mkdir()
     (path.parent / "figures" / "error.png").write_bytes(b"old")
-    assert [p.name for p in plots.draw(path)] == ["fields.png", "profile.png", "history.png"]
+    names = [p.name for p in plots.draw(path)]
+    assert names == ["fields.png", "profile.png", "across.png", "history.png"]
     assert not (path.parent / "figures" / "error.png").exists()
 
 
@@ -135,6 +151,14 @@ def test_all_fields_share_the_colour_scale_of_the_reference(opened: Open) -> Non
     assert figure.axes[-1].get_ylabel() == "concentration (g/L)"
 
 
+def test_a_compact_start_leaves_the_scale_to_what_becomes_of_it(opened: Open) -> None:
+    u = np.array([8.0, 4.0, 1.0, 0.5])[:, None, None] * random_fields(1, (6, 5))
+    stored, comparison = opened({"modes": u})
+    assert {i.get_clim() for i in images(plots.fields(stored, comparison))} == {
+        (float(np.min(u)), float(np.max(u[2])))
+    }
+
+
 def test_columns_are_the_first_early_ones_and_the_last_frame() -> None:
     quadratic = 60.0 * 86400.0 * (np.arange(61) / 60) ** 2
     assert shown.moments(quadratic) == [0, 6, 18, 36, 60]
@@ -161,6 +185,31 @@ def test_a_large_field_is_shown_by_means_of_blocks() -> None:
 
 
 # --- errors -------------------------------------------------------------------------------------
+
+
+def test_an_end_of_an_axis_that_is_round_off_is_zero(opened: Open) -> None:
+    stored, _ = opened({"modes": random_fields()})
+    faces = tuple(face + 1e-17 - (0.1 if axis else 0.0) for axis, face in enumerate(stored.faces))
+    assert shown.box(replace(stored, faces=faces)).extent[0] == 0.0
+    assert shown.box(replace(stored, faces=faces)).extent[3] == 0.0
+    assert shown.box(replace(stored, faces=faces)).extent[2] == pytest.approx(-10.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(("beyond", "extend"), [(1.0 / 600.0, "neither"), (1.0 / 400.0, "max")])
+def test_a_colour_bar_has_an_arrow_for_what_is_seen_to_be_beyond(
+    opened: Open, beyond: float, extend: str
+) -> None:
+    u = random_fields()
+    stored, comparison = opened({"modes": u, "ftcs": u + beyond * np.ptp(u) * (u == u.max())})
+    bar = plots.fields(stored, comparison).axes[-1]._colorbar
+    assert bar.extend == extend
+
+
+def test_the_error_in_a_single_cell_is_a_point(opened: Open) -> None:
+    stored, comparison = opened({"modes": np.ones((2, 1)), "ftcs": np.full((2, 1), 2.0)})
+    figure = plots.error(stored, comparison)
+    assert figure is not None
+    assert [line.get_marker() for line in figure.axes[0].lines][-1] == "o"
 
 
 def test_error_maps_diverge_evenly_about_zero_each_on_its_own_scale(opened: Open) -> None:
@@ -288,6 +337,11 @@ def test_numbers_and_scales_are_short() -> None:
     ]  # fmt: skip
     assert style.with_unit("dye_mass", "g/L", -4) == "dye mass (10⁻⁴ g/L)"
     assert style.with_unit("part", "1") == "part"
+    assert style.with_unit("density", "1/m^2") == "density (1/m²)"
+    assert style.with_unit("root", "1/m^0.5") == "root (1/m^0.5)"
+    # A line ends before a unit, not inside it.
+    assert style.with_unit("total of dye", "g/L m^2/s", -4, 20) == "total of dye\n(10⁻⁴ g/L m²/s)"
+    assert style.with_unit("total of dye", "g/L m", -4, 26) == "total of dye (10⁻⁴ g/L m)"
     assert [style.length_unit(v) for v in (0.256, 1.0, 2e-3, 5e-5)] == [
         (1e-2, "cm"), (1.0, "m"), (1e-3, "mm"), (1e-6, "µm"),
     ]  # fmt: skip

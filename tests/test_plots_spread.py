@@ -285,5 +285,7 @@ def test_all_of_these_are_drawn_beside_the_others_and_old_ones_do_not_stay(tmp_p
     folder.mkdir()
     (folder / "chance.png").write_bytes(b"old")
     names = [picture.name for picture in plots.draw(path)]
-    assert names[-2:] == ["spread.png", "paths.png"]
+    assert [name for name in names if name in ("chance.png", "spread.png", "paths.png")] == [
+        "spread.png", "paths.png",
+    ]  # fmt: skip
     assert sorted(names) == sorted(picture.name for picture in folder.iterdir())

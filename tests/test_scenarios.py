@@ -29,6 +29,7 @@ SHRUNK = {
     "sphere": ["grid.shape=50", "times.frames=12"],
     "heat_sink": ["grid.shape=[48,32]", "times.frames=9"],
     "walls_one_after_another": ["grid.shape=[64,32]", "times.frames=13"],
+    "tilted_halves": ["grid.shape=[48,24]", "times.frames=7", "methods.3.particles=2e4"],
     "maze": ["times.frames=12"],
     "layered_rock": ["grid.shape=[48,48]", "times.frames=9"],
     "edge_detector": ["grid.shape=[40,32]"],
@@ -313,7 +314,10 @@ def test_a_reference_may_be_a_label_a_word_or_a_mapping(
     ("methods", "verdicts"),
     [
         ("[ftcs, modes]", {"ftcs": "as predicted", "modes": "reference"}),
-        ("[ftcs, {kind: ftcs, label: fine, dt: 5 s}]", {"ftcs": "reference", "fine": "not judged"}),
+        (
+            "[ftcs, {kind: ftcs, label: fine, dt: 5 s}]",
+            {"ftcs": "as predicted", "fine": "as predicted", "auto-lattice": "reference"},
+        ),
         (
             "[{kind: walkers, particles: 1e4}]",
             {"walkers": "as predicted", "gaussian-cell-to-cell": "reference"},
@@ -321,7 +325,7 @@ def test_a_reference_may_be_a_label_a_word_or_a_mapping(
     ],
     ids=["an exact one", "none exact", "chance alone"],
 )
-def test_without_a_reference_the_first_exact_method_is_it_and_none_other_judges(
+def test_without_a_reference_the_first_exact_method_is_it_or_one_that_is_added(
     methods: str, verdicts: dict[str, str], tmp_path: Path
 ) -> None:
     sets = ["--set", f"methods={methods}", "--set", "reference=null"]

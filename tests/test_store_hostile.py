@@ -207,8 +207,11 @@ def test_no_part_of_a_result_is_taken_for_the_whole(tmp_path: Path) -> None:
 def test_missing_files_and_folders_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="There is no file"):
         load(tmp_path / "none.hdf5")
-    with pytest.raises(StoreError, match=r"is a folder; the result in it is .*run\.hdf5"):
+    with pytest.raises(StoreError, match=r"is a folder; there is no run\.hdf5 in it"):
         load(tmp_path)
+    result = published(tmp_path)
+    with pytest.raises(StoreError, match=r"is a folder; the result in it is .*run\.hdf5"):
+        load(result.parent)
     assert "There is no file" in verify(tmp_path / "none.hdf5")[0]
 
 

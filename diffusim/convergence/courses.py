@@ -37,7 +37,7 @@ def course(ready: Experiment, method: Method, seed: int | None = None) -> Course
         method, scenario.propagator, scenario.grid, scenario.frame_times[-1:],
         traits=runs.traits_of(ready.initial, channels),
         seed=scenario.seed if seed is None else seed, channels=channels,
-        contents=runs.contents_of(ready.initial, scenario.grid, channels),
+        beginning=ready.beginning,
     )  # fmt: skip
 
 

@@ -21,13 +21,13 @@ from diffusim.convergence.courses import PATIENCE, Stage
 from diffusim.convergence.results import Point, Series
 from diffusim.convergence.steps import fitted
 from diffusim.experiment import Experiment
-from diffusim.grid import Grid
 from diffusim.initial.chance import Chance
 from diffusim.medium.diffusivity import Random, in_turn
 from diffusim.medium.walls import LineWall, RandomWalls
 from diffusim.methods import Method
 from diffusim.reading import ScenarioError
 from diffusim.runs import Course
+from diffusim.truncation import averages
 
 THEORY = 2.0
 # Halvings and doublings of the scenario's own shape where no bounds are given, and at all.
@@ -36,6 +36,8 @@ LEAST_CELLS, MOST_CELLS, LONGEST_AXIS = 8, 2**20, 16384
 FEWEST_GRIDS = 3
 # Of a power below this the rest that is to come is not to be told.
 LEAST_POWER = 0.1
+# The part of a start's peak that its neighbours may have where it is said to fill a single cell.
+ONE_CELL = 1e-3
 
 Shape = tuple[int, ...]
 Level = tuple[Course, Array]
@@ -98,24 +100,6 @@ def _compared(name: str, levels: Sequence[Level], tell: courses.Tell, remark: st
     return replace(series, points=points)
 
 
-def averages(u: Array, fine: Grid, coarse: Grid) -> Array:
-    """Mean values of the cells of a grid, from those of one that divides them.
-
-    Parameters
-    ----------
-    u : array
-        Mean values of the fine grid's cells; of several channels, these along a first axis.
-    """
-    volume = np.broadcast_to(fine.volume, fine.shape)
-    content, beside = u * volume, volume
-    first = u.ndim - len(fine.shape)
-    for axis, (n, few) in enumerate(zip(fine.shape, coarse.shape, strict=True)):
-        starts = np.arange(0, n, n // few)
-        content = np.add.reduceat(content, starts, axis + first)
-        beside = np.add.reduceat(beside, starts, axis)
-    return np.asarray(content / beside)
-
-
 def _must_scale(ready: Experiment) -> None:
     propagator = ready.scenario.propagator
     if propagator.clock != "seconds":
@@ -127,12 +111,22 @@ def _must_scale(ready: Experiment) -> None:
         raise Invalid("a random start is another one on every grid (initial.kind)")
     if any(isinstance(one, Random) for one in in_turn(getattr(propagator, "diffusivity", 0.0))):
         raise Invalid("a random diffusivity is another one on every grid (propagator.diffusivity)")
+    if propagator.waves and _axes_of_one_cell(ready):
+        raise Invalid(
+            "a wave that starts in a single cell is not one wave of space: on finer cells its "
+            "jumps bring faster and faster waves, and there is nothing that it approaches (initial)"
+        )
 
 
 def _doubts(ready: Experiment) -> list[str]:
     """What is not the same on every grid, though nothing refuses it."""
     propagator: Any = ready.scenario.propagator
     found = []
+    if axes := _axes_of_one_cell(ready):
+        found.append(
+            f"the start fills a single cell of this grid along {axes}; other grids keep its width "
+            "and not its one cell, so the order is that of a start of this width"
+        )
     if any(isinstance(wall, LineWall) for wall in getattr(propagator, "walls", ())):
         found.append("a slanted wall follows the faces of each grid, so it is never the same wall")
     if any(isinstance(wall, RandomWalls) for wall in getattr(propagator, "walls", ())):
@@ -140,6 +134,21 @@ def _doubts(ready: Experiment) -> list[str]:
     if getattr(propagator, "obstacles", None) is not None:
         found.append("obstacles are made of whole cells, so each grid has an outline of its own")
     return found
+
+
+def _axes_of_one_cell(ready: Experiment) -> str:
+    """Names of the axes along which a start differs from its background in one cell only."""
+    grid = ready.scenario.grid
+    first = ready.initial.ndim - len(grid.shape)
+    u = np.abs(ready.initial)
+    apart = np.abs(u - np.median(u))
+    there = apart > ONE_CELL * float(np.max(apart))
+    found = []
+    for axis, n in enumerate(grid.shape):
+        others = tuple(k for k in range(u.ndim) if k != axis + first)
+        if n > 2 and np.count_nonzero(np.any(there, axis=others)) == 1:
+            found.append(grid.names[axis])
+    return " and ".join(found)
 
 
 def _shapes(shape: Shape, low: float | None, high: float | None) -> list[Shape]:

@@ -176,11 +176,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Convergence:
-    """Every method that was refined, each against the exact result of its own limit."""
+    """Every method that was refined, each against the exact result of its own limit.
+
+    ``digest`` is that of the scenario, where there is one.
+    """
 
     title: str
     refine: Refinement
     series: list[Series]
+    digest: str = ""
 
     @property
     def sound(self) -> bool:

@@ -23,8 +23,9 @@ from diffusim.channels import channels_of, each
 from diffusim.dataset import checking
 from diffusim.dataset.media import maps
 from diffusim.dataset.recipe import Recipe, Trajectory
+from diffusim.experiment import beginning_of
 from diffusim.grid import Grid
-from diffusim.methods import Method, refusal
+from diffusim.methods import ANALYTIC, Method, refusal
 from diffusim.methods.modes import Modes
 from diffusim.propagators import Propagator
 from diffusim.segment import Segment
@@ -249,12 +250,14 @@ class Maker:
     def _course(self, medium: _Medium, trajectory: Trajectory, u: Array) -> runs.Course:
         """The course of a trajectory, over the views of the last one's in the same medium."""
         method, course = self.recipe.method, medium.course
-        if course is not None and not method.statistical:
+        # What chance draws, and what the books say, belongs to one start.
+        anew = method.statistical or method.limit == ANALYTIC
+        if course is not None and not anew:
             return course
         course = runs.planned(
             method, medium.propagator, medium.grid, self._times,
             seed=trajectory.seed, channels=medium.channels,
-            contents=runs.contents_of(u, medium.grid, medium.channels),
+            beginning=beginning_of(trajectory.scenario, u),
             known=course.segments if course is not None else (),
         )  # fmt: skip
         medium.course, medium.segments = course, course.segments

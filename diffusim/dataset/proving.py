@@ -23,6 +23,7 @@ from diffusim.dataset.draws import (
     word_of,
 )  # fmt: skip
 from diffusim.dataset.leaves import found, numbers, unit_of
+from diffusim.experiment import beginning_of
 from diffusim.methods import Method
 from diffusim.reading import Document, Problem, ScenarioError, placed
 from diffusim.scenario import Scenario, explained, load, validated
@@ -290,7 +291,7 @@ class _Proof:
             raise Invalid(message, "initial", "kind")
         u = propagator.prepare(u, grid)
         runs.plan(self.method, propagator, grid, scenario.frame_times, traits=runs.traits_of(u),
-                  seed=scenario.seed, contents=runs.contents_of(u, grid))  # fmt: skip
+                  seed=scenario.seed, beginning=beginning_of(scenario, u))  # fmt: skip
 
     # --- several values together ----------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Analytic solutions of the diffusion equation, at points or as means of cells.
 
-- closed or joined axis: `gaussian`, `step`, `blob`, `mode`, `decaying_mode`;
+- closed or joined axis: `gaussian`, `step`, `interval`, `blob`, `cut_blob`, `mode`,
+  `decaying_mode`;
 - ends that are held, exchange or are heated: `half_space`, `slab`, `slab_mode`, `exchange`,
   `heated`, `parabola`;
 - two layers and a membrane: `layers_flux`, `layers_steady`, `layers_rate`, `layers_mode`;
@@ -21,6 +22,7 @@ from diffusim.exact.axis import Ends, blob, gaussian, mode, step
 from diffusim.exact.balls import sphere, sphere_mode
 from diffusim.exact.benchmarks import manufactured, manufactured_source, oscillating
 from diffusim.exact.bodies import Body, uptake
+from diffusim.exact.cut import cut_blob, interval
 from diffusim.exact.discs import Rim, disc, disc_mode, ring_mode, ring_steady
 from diffusim.exact.flow import (
     carried_blob,
@@ -42,6 +44,7 @@ __all__ = [
     "carried_mode",
     "channel_diffusivity",
     "channel_variance",
+    "cut_blob",
     "decaying_mode",
     "disc",
     "disc_mode",
@@ -50,6 +53,7 @@ __all__ = [
     "gaussian",
     "half_space",
     "heated",
+    "interval",
     "layers_flux",
     "layers_mode",
     "layers_rate",

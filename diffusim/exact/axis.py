@@ -37,6 +37,8 @@ REACH = 9.2
 # Means over less than this many standard deviations are taken by quadrature, whose relative error
 # is below 1e-14 up to 20 deviations away, because differences of integrals would cancel.
 NARROW = 0.5
+# What is no larger comes of rounding pi, or of places.
+ROUNDING = 2.5e-16
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
@@ -124,7 +126,7 @@ def step(
     else:
         parts = (-at, at), (at, 2.0 * length - at)
     period = length if ends == "periodic" else 2.0 * length
-    below, above = (_from_interval(x, part, period, deviation, cell) for part in parts)
+    below, above = (from_interval(x, part, period, deviation, cell) for part in parts)
     return np.asarray(low * below + high * above)
 
 
@@ -226,12 +228,15 @@ def mode(
     k = math.pi * halves / length
     rate = diffusivity * (4.0 * (math.sin(0.5 * k * cell) / cell) ** 2 if lattice else k**2)
     # Whole waves are taken off before pi rounds them.
-    phase = np.pi * np.fmod(halves * np.asarray(x, dtype=float) / length, 2.0)
+    turns = np.fmod(halves * np.asarray(x, dtype=float) / length, 2.0)
+    # Pi is rounded, so a cosine is no zero in its nodes, and what dies out would be made of that.
+    node = np.abs(np.fmod(np.abs(turns), 1.0) - 0.5) <= ROUNDING * max(1, halves)
+    waves = np.where(node, 0.0, np.cos(np.pi * turns))
     factor = amplitude * math.exp(-rate * t) * box_transfer(k * cell)
-    return np.asarray(mean + factor * np.cos(phase))
+    return np.asarray(mean + factor * waves)
 
 
-def _from_interval(
+def from_interval(
     x: Array, part: tuple[float, float], period: float, deviation: float, cell: float
 ) -> Array:
     """Return what arrives from one part of a ring that was filled with ones."""
@@ -294,7 +299,8 @@ def _ring(
 
 def box_transfer(angle: float) -> float:
     """Return how much of a wave is left in means over a box that it crosses by this angle."""
-    return math.sin(0.5 * angle) / (0.5 * angle) if angle else 1.0
+    part = math.sin(0.5 * angle) / (0.5 * angle) if angle else 1.0
+    return part if abs(part) > ROUNDING else 0.0
 
 
 def _interval_mean(low: Array, high: Array, width: float, s: float) -> Array:
@@ -304,7 +310,7 @@ def _interval_mean(low: Array, high: Array, width: float, s: float) -> Array:
         for node, weight in _quadrature(width):
             total = total + weight * np.exp(-0.5 * ((middle + node) / s) ** 2)
         return np.asarray(total / (s * math.sqrt(2.0 * math.pi)))
-    low, high = _upper(low, high)
+    low, high = upper(low, high)
     return np.asarray((special.ndtr(-low / s) - special.ndtr(-high / s)) / width)
 
 
@@ -325,7 +331,7 @@ def _double_mean(low: Array, high: Array, width: float, s: float, cell: float) -
                 part = _interval_mean(middle - 0.5 * cell, middle + 0.5 * cell, cell, s)
             total = total + weight * part
         return total
-    low, high = _upper(low, high)
+    low, high = upper(low, high)
     half = 0.5 * cell
     # The density integrated twice, z Phi(z) + phi(z), is a ramp and a bump; the ramps overlap by a
     # length.
@@ -344,7 +350,7 @@ def _quadrature(width: float) -> list[tuple[float, float]]:
     return [(0.5 * width * float(node), 0.5 * float(weight)) for node, weight in pairs]
 
 
-def _upper(low: Array, high: Array) -> tuple[Array, Array]:
+def upper(low: Array, high: Array) -> tuple[Array, Array]:
     """Mirror intervals that lie mainly below zero, since tails are exact above it only."""
     below = low + high < 0.0
     return np.where(below, -high, low), np.where(below, -low, high)

@@ -16,9 +16,19 @@ from diffusim.lattice import (
     Stepping,
     slices,
 )
-from diffusim.method import ANY_START, Method, Plan, Prediction, offered, refusal
+from diffusim.method import (
+    ANALYTIC,
+    ANY_START,
+    Beginning,
+    Method,
+    Plan,
+    Prediction,
+    offered,
+    refusal,
+)
 
 __all__ = [
+    "ANALYTIC",
     "ANY_START",
     "GENERATOR",
     "KERNEL",
@@ -30,6 +40,7 @@ __all__ = [
     "Applying",
     "Balance",
     "Balanced",
+    "Beginning",
     "Jumping",
     "Method",
     "OnLattice",

@@ -57,7 +57,7 @@ class Chebyshev(OnLattice):
         generator: Generator = segment.view("generator")
         if generator.resting:
             return Plan(0, None, 0.0)
-        z = _raised(generator, 0.0)[0].fastest * segment.duration
+        z = _raised(generator)[0].fastest * segment.duration
         terms = _terms_at_most(z, self._tolerance(generator), generator.turn)
         if terms > MOST_TERMS:
             raise Unsupported(f"chebyshev would take {terms:.2g} terms, more than {MOST_TERMS:g}")
@@ -74,13 +74,16 @@ class Chebyshev(OnLattice):
         generator: Generator = segment.view("generator")
         if steps == 0:
             return u, [segment.duration * u] * u.ndim if integrate else []
-        generator, phase = _raised(generator, segment.duration)
+        generator, lowest = _raised(generator)
+        phase = complex(np.exp(-generator.turn * lowest * segment.duration))
         # Any rate will do where nothing but a source acts.
         fastest = generator.fastest or 1.0 / segment.duration
         z = fastest * segment.duration
         weights = exponential_weights(z, self._tolerance(generator), generator.turn)
         count = weights.size - 1
-        shares = quotient_weights(z, count) / fastest if integrate else np.zeros(count)
+        shares = np.zeros(count)
+        if integrate:
+            shares = quotient_weights(z, count, lowest / fastest) / fastest
         tails = np.cumsum(weights[:0:-1])[::-1].copy()
         older, newer = np.array(u, order="C"), np.array(u, order="C")
         result, total = np.array(u, order="C"), np.zeros(u.shape) if integrate else None
@@ -92,7 +95,8 @@ class Chebyshev(OnLattice):
             sweep.expand(older, newer, result, growth[part], memory[part], tails[part],
                          shares[part], total)  # fmt: skip
             segment.pulse(last / tails.size)
-        result = result if phase == 1.0 else phase * result
+        if lowest:
+            result = (phase.real if generator.turn == 1.0 else phase) * result
         return result, [] if total is None else [total] * u.ndim
 
     def predict(self, before: Prediction | None, _reference: Array, segment: Segment) -> Prediction:
@@ -103,13 +107,17 @@ class Chebyshev(OnLattice):
         )
 
 
-def _raised(generator: Generator, duration: float) -> tuple[Generator, complex]:
-    """The generator without losses below zero, which would leave the interval, and what it owes."""
+def _raised(generator: Generator) -> tuple[Generator, float]:
+    """The generator without the loss that all cells have, and that loss in 1/s.
+
+    Below zero it would leave the interval; above it, what is left out of the series would be a part
+    of the start, and not of what has decayed since. What comes in has not decayed as long.
+    """
     lowest = 0.0 if generator.loss is None else float(np.min(generator.loss))
-    if generator.loss is None or lowest >= 0.0:
-        return generator, 1.0
-    phase = np.exp(-generator.turn * lowest * duration)
-    return replace(generator, loss=generator.loss - lowest), complex(phase)
+    kept = lowest > 0.0 and (generator.turn != 1.0 or np.any(generator.gains))
+    if generator.loss is None or lowest == 0.0 or kept:
+        return generator, 0.0
+    return replace(generator, loss=generator.loss - lowest), lowest
 
 
 def exponential_weights(z: float, tolerance: float, turn: complex = 1.0) -> Array:
@@ -131,16 +139,17 @@ def exponential_weights(z: float, tolerance: float, turn: complex = 1.0) -> Arra
     return weights
 
 
-def quotient_weights(z: float, count: int) -> Array:
-    """Chebyshev coefficients of (exp(z (x - 1)) - 1) / (x - 1), the first ``count`` of them.
+def quotient_weights(z: float, count: int, lost: float = 0.0) -> Array:
+    """Chebyshev coefficients of (exp(z (x - 1 - lost)) - 1) / (x - 1 - lost), the first ``count``.
 
     With z the duration times the fastest rate, that is z times the mean of exp(t L) over the
-    duration.
+    duration; ``lost`` is a loss that L leaves out, beside the fastest rate.
     """
     many = max(_terms_at_most(z, 1e-17), count)
     half = 0.5 * np.pi * (np.arange(many) + 0.5) / many
-    below = -2.0 * np.sin(half) ** 2
-    weights = fft.dct(np.expm1(z * below) / below, type=2) / many
+    below = -2.0 * np.sin(half) ** 2 - lost
+    means = np.expm1(z * below) / np.where(below == 0.0, 1.0, below)
+    weights = fft.dct(np.where(below == 0.0, z, means), type=2) / many
     weights[0] *= 0.5
     return np.asarray(weights[:count])
 

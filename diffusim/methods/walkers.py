@@ -31,7 +31,7 @@ from diffusim.block import Array, Integer, Unsupported
 from diffusim.generator import Generator
 from diffusim.grid import Grid
 from diffusim.medium.doors import late_tail, poisson_tail
-from diffusim.methods import SLICE, Method, Plan
+from diffusim.methods import SLICE, Beginning, Method, Plan
 from diffusim.particles import arriving, between_of, coming_in, doors_of, made_of, possible, still
 from diffusim.segment import Segment
 from diffusim.sweep import plane
@@ -124,10 +124,10 @@ class Walkers(Method):
             settled._arriving, settled._burst = arriving(course)
         return settled
 
-    def started(self, contents: Sequence[float]) -> Self:
+    def started(self, beginning: Beginning) -> Self:
         """The same, knowing how many will come in beside those that are there at first."""
         known = self.model_copy()
-        known._lightest = min(self._made(whole)[1] for whole in contents)
+        known._lightest = min((self._made(whole)[1] for whole in beginning.contents), default=0.0)
         return known
 
     def least(self) -> Self:

@@ -1,32 +1,44 @@
 """Figures of a stored result, drawn from the file alone.
 
-Fields, errors, profiles and histories; and, where there is such a thing to show, positions drawn,
-chance against its law, spreading and paths.
+Fields, errors, profiles, histories and spectra; and, where there is such a thing to show, positions
+drawn, chance against its law, spreading, rings and paths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from diffusim import atomic, pictures, store, style
 from diffusim.alignment import compare_stored
+from diffusim.block import Invalid
 from diffusim.comparison import Comparison
+from diffusim.phrases import guess
 from diffusim.plots.chance import chance
 from diffusim.plots.history import history
 from diffusim.plots.maps import error, fields
 from diffusim.plots.paths import paths
 from diffusim.plots.positions import positions
-from diffusim.plots.profile import profile
+from diffusim.plots.precision import precision
+from diffusim.plots.profile import across, profile
+from diffusim.plots.radial import radial
+from diffusim.plots.records import records
+from diffusim.plots.spectrum import spectrum
 from diffusim.plots.spread import spread, spread_of
 
 __all__ = [
-    "chance", "draw", "error", "fields", "history", "paths", "positions", "profile", "spread",
-    "spread_of",
+    "across", "chance", "draw", "error", "fields", "history", "paths", "positions",
+    "precision", "profile", "radial", "records", "spectrum", "spread", "spread_of",
 ]  # fmt: skip
 
-PICTURES = (fields, error, profile, history, positions, chance, spread, paths)
+Picture = Callable[[store.Stored, Comparison], Figure | None]
+PICTURES: tuple[Picture, ...] = (
+    fields, error, profile, across, history, records, precision, positions,
+    chance, spread, radial, spectrum, paths,
+)  # fmt: skip
 
 
 # By this, written into the file, a picture of several runs is known to be replaceable.
@@ -60,9 +72,13 @@ def draw_together(files: Sequence[Path], path: Path) -> Path:
 
 
 def draw(
-    path: Path, folder: Path | None = None, *, comparison: Comparison | None = None
+    path: Path,
+    folder: Path | None = None,
+    *,
+    comparison: Comparison | None = None,
+    only: Sequence[str] = (),
 ) -> list[Path]:
-    """Draw all figures of a stored result.
+    """Draw all figures of a stored result, or some of them.
 
     Parameters
     ----------
@@ -72,32 +88,49 @@ def draw(
         Where the pictures go; ``figures`` beside the result if not given.
     comparison : Comparison, optional
         Of this very result, where it is known already; that spares reading every frame again.
+    only : sequence of str
+        Names of the figures to draw, such as ``fields``; the others are left as they are.
 
     Returns
     -------
     list of Path
         The pictures: ``fields.png``, ``error.png`` (where there is something to compare),
-        ``profile.png`` and ``history.png``; ``positions.png`` where positions were drawn,
-        ``chance.png`` where chance made a field, ``spread.png`` of a compact start and
-        ``paths.png`` where particles were followed.
+        ``profile.png``, ``history.png`` and ``spectrum.png`` (but on radial grids); ``across.png``
+        where a field differs along both axes, ``positions.png`` where positions were drawn,
+        ``chance.png`` where chance made a field, ``spread.png`` and ``radial.png`` of a compact
+        start and ``paths.png`` where particles were followed.
 
     Raises
     ------
+    Invalid
+        When there is no figure of a name.
     StoreError
         When the result cannot be read, or a picture cannot be written.
     """
+    chosen = _chosen(only)
     target = Path(path).parent / "figures" if folder is None else Path(folder)
     written = []
     with store.load(Path(path)) as stored:
         comparison = comparison or compare_stored([stored])
         atomic.make_folder(target)
-        for picture in PICTURES:
+        for picture in chosen:
             name = f"{picture.__name__}.png"
             figure = picture(stored, comparison)
             if figure is not None:
-                written.append(store.write_bytes(target, name, style.png(figure)))
+                data = style.png(figure, pictures.FIGURE, stored.digest)
+                written.append(store.write_bytes(target, name, data))
                 continue
             # A picture of an earlier run must not be taken for one of this run.
             with atomic.in_words("Removing", target / name):
                 (target / name).unlink(missing_ok=True)
     return written
+
+
+def _chosen(only: Sequence[str]) -> list[Picture]:
+    """The figures of these names, in the order in which all are drawn; of no name all."""
+    known = {picture.__name__: picture for picture in PICTURES}
+    for name in only:
+        if name not in known:
+            raise Invalid(f"there is no figure '{name}'; there are {', '.join(known)}"
+                          f"{guess(name, [*known])}")  # fmt: skip
+    return [picture for name, picture in known.items() if name in only or not only]

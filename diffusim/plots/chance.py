@@ -19,7 +19,7 @@ from diffusim.block import Array
 from diffusim.channels import parts
 from diffusim.comparison import Comparison, Row
 from diffusim.counts import LEAST_EXPECTED, NEXT_TO_NOTHING, expected, worths
-from diffusim.plots import shown
+from diffusim.plots import outlines, shown
 from diffusim.store import Stored, StoredRun
 from diffusim.verdicts import UNEXPECTED, UNEXPLAINED
 
@@ -205,6 +205,7 @@ def _map(axes: Axes, stored: Stored, box: shown.Box, found: Scores, _hue: str) -
     image = box.picture(axes, np.ma.masked_invalid(z), (-REACH, REACH), style.ERROR)
     # Nothing is mixed between cells: what is shown is what was found.
     image.set_interpolation("nearest")
+    outlines.draw(axes, stored, len(stored.times) - 1, shown.solid(stored))
     axes.set_xlabel(f"{stored.axes[0]} ({box.unit})")
 
 

@@ -38,7 +38,7 @@ def draw_convergence(found: Convergence, path: Path) -> Path:
     """
     picture = convergence(found)
     make_folder(path.parent)
-    return store.write_bytes(path.parent, path.name, style.png(picture, TITLE))
+    return store.write_bytes(path.parent, path.name, style.png(picture, TITLE, found.digest))
 
 
 @style.applied()

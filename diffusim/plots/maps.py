@@ -8,16 +8,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from diffusim import style
+from diffusim import quantities, style
 from diffusim.block import Array
 from diffusim.comparison import Comparison, Row
-from diffusim.plots import shown
+from diffusim.plots import outlines, shown
 from diffusim.store import Stored, StoredRun
 from diffusim.verdicts import UNEXPECTED, UNEXPLAINED
 
 MOST_ROWS_OF_TIME = 400
 ROOTS = {"1/m^2": "1/m", "1/m": "1/m^0.5", "1": "1"}
 ROUND_OFF = float(np.finfo(float).eps)
+# A scale that spans less than this part of its numbers spans their round-off.
+ROUND_OFF_OF_SCALE = 1e-9
+# What is beyond a scale by less than half a step between its colours is not seen to be so.
+SLACK = 1.0 / 510.0
 
 Pictures = Sequence[Sequence[Array]]
 
@@ -33,23 +37,23 @@ def fields(stored: Stored, _comparison: Comparison) -> Figure:
     if len(stored.shape) == 1:
         return _space_and_time(stored, runs)
     numbers = shown.moments(stored.times)
-    of_run = shown.field if colours else shown.mean
-    pictures = [[of_run(run, number) for number in numbers] for run in runs]
-    name, unit = shown.name(stored), stored.unit
-    if shown.wave(stored):
-        pictures = [[np.sqrt(u) for u in row] for row in pictures]
-        name, unit = f"root of {name}", ROOTS.get(unit, f"root of {unit}" if unit else "")
-    limits, extend = _brightness(runs, pictures) if colours else _limits(stored, runs, pictures)
+    pictures = [[looked_at(stored, run, number) for number in numbers] for run in runs]
+    name, unit = what_is_looked_at(stored)
+    limits, extend = (
+        brightness(runs[0], pictures) if colours else shared_limits(stored, runs, pictures)
+    )
     box, scale = shown.box(stored), 2.0 if len(runs) <= 4 else 1.6
     width, height = (scale * part for part in box.size)
-    beside, words = (0.9, _in_words(stored, limits, extend)) if colours else (1.6, "")
+    beside, words = (0.9, words_for_colours(stored, limits, extend)) if colours else (1.6, "")
     figure = style.figure(len(numbers) * (width + 0.12) + beside, len(runs) * (height + 0.1) + 0.8,
                           stored.title, "compressed", words)  # fmt: skip
     grid = figure.subplots(len(runs), len(numbers), sharex=True, sharey=True, squeeze=False)
+    solid = shown.solid(stored)
     for row, run, fields_of_run in zip(grid, runs, pictures, strict=True):
-        for axes, u in zip(row, fields_of_run, strict=True):
+        for axes, u, number in zip(row, fields_of_run, numbers, strict=True):
             image = (box.in_colours(axes, u, limits) if colours
                      else box.picture(axes, u, limits, style.FIELD))  # fmt: skip
+            outlines.draw(axes, stored, number, solid)
             box.name_axes(axes, stored.axes)
         _name_row(row[0], run.label, int(height * 11))
     for axes, number in zip(grid[0], numbers, strict=True):
@@ -57,6 +61,22 @@ def fields(stored: Stored, _comparison: Comparison) -> Figure:
     if not colours:
         style.colour_bar(image, list(grid.flat), name, unit, extend, aspect=30, pad=0.02)
     return figure
+
+
+def looked_at(stored: Stored, run: StoredRun, number: int) -> Array:
+    """Return what is shown of a frame: three channels, their mean, or the root of a density."""
+    if shown.in_colours(stored):
+        return shown.field(run, number)
+    u = shown.mean(run, number)
+    return np.sqrt(u) if shown.wave(stored) else u
+
+
+def what_is_looked_at(stored: Stored) -> tuple[str, str]:
+    """Return name and unit of what is shown of a frame."""
+    name, unit = shown.name(stored), stored.unit
+    if shown.wave(stored):
+        return f"root of {name}", ROOTS.get(unit, f"root of {unit}" if unit else "")
+    return name, unit
 
 
 def _name_row(axes: Axes, label: str, width: int) -> None:
@@ -67,35 +87,50 @@ def _name_row(axes: Axes, label: str, width: int) -> None:
     )  # fmt: skip
 
 
-def _limits(
-    stored: Stored, runs: Sequence[StoredRun], pictures: Pictures
+def shared_limits(
+    stored: Stored, runs: Sequence[StoredRun], pictures: Iterable[Iterable[Array]], settled: int = 2
 ) -> tuple[tuple[float, float], str]:
-    """Colour limits for all pictures, and which ends overflow.
+    """Return colour limits for all pictures, a row for each run, and which ends overflow.
 
-    They are those of the reference: the noise of a few particles would take most of the scale.
+    They are those of the reference: the noise of a few particles would take most of the scale. A
+    compact start would leave little of it to what becomes of it: where everything from a moment on
+    stays below half of the start, that is what the scale reaches up to.
+
+    Parameters
+    ----------
+    settled : int
+        The number of that moment in each row.
     """
-    everything = low, high = _span(u for row in pictures for u in row)
-    for run, row in zip(runs, pictures, strict=True):
+    spans: list[tuple[float, float]] = []
+    later: list[float] = []
+    for row in pictures:
+        of_frames = [span([u]) for u in row]
+        spans.append((min(a for a, _ in of_frames), max(b for _, b in of_frames)))
+        later.append(max((b for _, b in of_frames[settled:]), default=spans[-1][1]))
+    low, high = everything = min(a for a, _ in spans), max(b for _, b in spans)
+    for run, ends, top in zip(runs, spans, later, strict=True):
         if run.label == stored.reference and not shown.by_chance(run):
-            low, high = _span(row)
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
+            low, high = ends
+            positive = low >= -ROUND_OFF_OF_SCALE * high
+            high = top if positive and 0.0 < top < 0.5 * high else high
+    if high - low <= ROUND_OFF_OF_SCALE * max(abs(low), abs(high)):
         low, high = everything
     return _overflow(low, high, everything)
 
 
-def _brightness(runs: Sequence[StoredRun], pictures: Pictures) -> tuple[tuple[float, float], str]:
-    """Limits of brightness, those of the first frame, and which ends overflow later."""
-    low, high = _span([shown.field(runs[0], 0)])
-    return _overflow(low, high, _span(u for row in pictures for u in row))
+def brightness(run: StoredRun, pictures: Pictures) -> tuple[tuple[float, float], str]:
+    """Return limits of brightness, those of the first frame, and which ends overflow later."""
+    low, high = span([shown.field(run, 0)])
+    return _overflow(low, high, span(u for row in pictures for u in row))
 
 
-def _in_words(stored: Stored, limits: tuple[float, float], extend: str) -> str:
-    """Say what the colours of a picture stand for, which has no colour bar."""
+def words_for_colours(stored: Stored, limits: tuple[float, float], extend: str) -> str:
+    """Return what the colours of a picture stand for, which has no colour bar."""
     names = ", ".join(stored.channels)
     which = "" if names == "red, green, blue" else f" (channels {names})"
     low, high = (f"{limit:.4g}".replace("-", "\N{MINUS SIGN}") for limit in limits)
     clipped = "" if extend == "neither" else "; what is beyond is clipped"
-    unit = f" {stored.unit}" if stored.unit.strip() not in ("", "1") else ""
+    unit = f" {quantities.unit(stored.unit)}" if quantities.unit(stored.unit) else ""
     return f"{stored.name} as red, green, blue{which} from {low} to {high}{unit}{clipped}"
 
 
@@ -104,17 +139,17 @@ def _overflow(
 ) -> tuple[tuple[float, float], str]:
     """The limits of a scale, widened where they are one, and which ends overflow."""
     size = max(abs(low), abs(high))
-    if high - low <= 1e-9 * size:
+    if high - low <= ROUND_OFF_OF_SCALE * size:
         half = 0.5 * size or 0.5
         return (low - half, high + half), "neither"
-    # Round-off beyond the limits is no overflow.
-    slack = 1e-9 * (high - low)
+    slack = SLACK * (high - low)
     under, over = everything[0] < low - slack, everything[1] > high + slack
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
     return (low, high), extend.get((under, over), "neither")
 
 
-def _span(pictures: Iterable[Array]) -> tuple[float, float]:
+def span(pictures: Iterable[Array]) -> tuple[float, float]:
+    """Return the least and the largest value of some pictures."""
     ends = [(float(np.min(u)), float(np.max(u))) for u in pictures]
     return min(low for low, _ in ends), max(high for _, high in ends)
 
@@ -123,16 +158,13 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
     times, box = stored.times, shown.box(stored)
     count = min(times.size, MOST_ROWS_OF_TIME)
     numbers = np.unique(np.linspace(0, times.size - 1, count).round().astype(int))
-    pictures = [[shown.mean(run, number) for number in numbers.tolist()] for run in runs]
-    name, unit = shown.name(stored), stored.unit
-    if shown.wave(stored):
-        pictures = [[np.sqrt(u) for u in row] for row in pictures]
-        name, unit = f"root of {name}", ROOTS.get(unit, f"root of {unit}" if unit else "")
-    (low, high), extend = _limits(stored, runs, pictures)
+    pictures = [[looked_at(stored, run, number) for number in numbers.tolist()] for run in runs]
+    name, unit = what_is_looked_at(stored)
+    (low, high), extend = shared_limits(stored, runs, pictures)
     later = [u for row in pictures for u in row[1:]]
-    if low >= 0.0 and later and 0.0 < _span(later)[1] < 0.5 * high:
+    if low >= 0.0 and later and 0.0 < span(later)[1] < 0.5 * high:
         # A start in a few cells would leave nothing of the scale to what becomes of it.
-        high, extend = _span(later)[1], "max"
+        high, extend = span(later)[1], "max"
     columns = style.columns_for(len(runs))
     rows = -(-len(runs) // columns)
     figure = style.figure(2.7 * columns + 1.5, 2.7 * rows + 0.8, stored.title)
@@ -144,6 +176,7 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
         image = axes.pcolormesh(across, upright, np.stack(rows_of_time),
                                 cmap=style.FIELD, vmin=low, vmax=high)  # fmt: skip
         axes.set_title(style.plain(run.label, 30))
+        outlines.draw_in_time(axes, stored, seconds)
         style.even_ticks(axes.xaxis, 4)
         box.name_axes(axes, stored.axes)
         axes.set_ylabel(words)
@@ -261,11 +294,14 @@ def _error(axes: Axes, stored: Stored, row: Row, number: int) -> None:
         axes.set_ylabel(f"{stored.axes[1]} ({box.unit})")
         look = ((0.0, size), style.SIZE) if many else ((-size, size), style.ERROR)
         style.colour_bar(box.picture(axes, apart, *look), axes, name, stored.unit)
+        outlines.draw(axes, stored, number, shown.solid(stored))
         return
     exponent = style.exponent_of(size)
     scale = 10.0**exponent
     axes.axhline(0.0, color="0.6", linewidth=0.6)
-    axes.plot(stored.centres[0] / box.metres, apart / scale, color=style.colour(0))
+    # One point alone would be no line.
+    axes.plot(stored.centres[0] / box.metres, apart / scale, color=style.colour(0),
+              marker="o" if apart.size == 1 else None)  # fmt: skip
     lowest = 0.0 if many else -1.1 * size / scale
     axes.set(xlim=box.ends(0), ylim=(lowest, 1.1 * size / scale),
              ylabel=style.with_unit(name, stored.unit, exponent))  # fmt: skip

@@ -16,11 +16,11 @@ from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
 from diffusim.grid import Grid
-from diffusim.plots import shown
+from diffusim.plots import outlines, shown
 from diffusim.store import Header, Stored, StoredRun
 
 MOST_RUNS, MOST_TRACKS, MOST_BARS = 3, 30, 24
-PALE, SOLID = 0.35, "0.35"
+PALE = 0.35
 EXPECTED: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0}
 
 
@@ -167,9 +167,7 @@ def _in_space(axes: Axes, stored: Stored, comparison: Comparison, run: StoredRun
     low, high = float(np.min(law)), float(np.max(law))
     image = box.picture(axes, law, (low, high if high > low else low + 1.0), "Greys")
     image.set_alpha(PALE)
-    solid = shown.solid(stored)
-    if solid is not None:
-        box.picture(axes, np.ma.masked_equal(solid.astype(float), 0.0), (0.0, 1.4), "Greys")
+    outlines.draw(axes, stored, len(stored.times) - 1, shown.solid(stored))
     _tracks(axes, run.array("paths") / box.metres, periods(stored) / box.metres)
     axes.set(xlim=box.ends(0), ylim=box.ends(1))
     box.name_axes(axes, stored.axes)
@@ -224,7 +222,7 @@ def _handles(
     if in_space:
         found.append(Patch(color="0.75", linewidth=0.0, label="law at the end"))
         if shown.solid(stored) is not None:
-            found.append(Patch(color=SOLID, linewidth=0.0, label="solid"))
+            found.append(Patch(color=outlines.SOLID, linewidth=0.0, label="solid"))
     if not distances:
         return found
     for run in runs:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
-from diffusim.plots import shown
+from diffusim.plots import outlines, shown
 from diffusim.store import Stored
 
 # Points of a picture, as many as eyes tell apart; of more a part is shown.
@@ -17,8 +17,6 @@ MOST_POINTS = 6000
 # Chance leaves this band of standard deviations at one place in twenty.
 BAND = 2.0
 FEWEST_BINS, MOST_BINS = 40, 160
-# A column of cells is a screen if more than this part of it is solid.
-SCREEN = 0.5
 
 
 @style.applied()
@@ -45,7 +43,7 @@ def positions(stored: Stored, _comparison: Comparison) -> Figure | None:
         style.legend(figure, axes.get_legend_handles_labels()[0])
         return figure
     solid = shown.solid(stored)
-    behind = _behind(solid)
+    behind = shown.behind(solid)
     figure = style.figure(10.0, 4.6, stored.title, subtitle=words)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
     _points(left, stored, counts, law, solid)
@@ -58,18 +56,11 @@ def positions(stored: Stored, _comparison: Comparison) -> Figure | None:
     return figure
 
 
-def _behind(solid: Array | None) -> int:
-    """The first column behind a screen: one that is solid over most of its length, if there is."""
-    columns = np.zeros(0) if solid is None else np.flatnonzero(np.mean(solid, axis=1) > SCREEN)
-    return int(columns[-1]) + 1 if columns.size and solid is not None else 0
-
-
 def _points(axes: Axes, stored: Stored, counts: Array, law: Array, solid: Array | None) -> None:
     box = shown.box(stored)
     image = box.picture(axes, np.sqrt(law), (0.0, float(np.sqrt(np.max(law)))), "Greys")
     image.set_alpha(0.5)
-    if solid is not None:
-        box.picture(axes, np.ma.masked_equal(solid, 0), (0.0, 1.0), "Greys")
+    outlines.draw(axes, stored, len(stored.times) - 1, solid)
     # Of many a part, as many as are drawn by chance; and places anywhere within the cells.
     random, total = np.random.default_rng(0), int(np.sum(counts))
     shown_counts = counts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,14 +15,15 @@ from matplotlib.patches import Patch
 
 from diffusim import style
 from diffusim.block import Array
-from diffusim.channels import parts
 from diffusim.comparison import Comparison
-from diffusim.counts import worths
 from diffusim.exact.matching import Solution
-from diffusim.plots import shown
+from diffusim.plots import outlines, shown
+from diffusim.plots.noise import Noise, noises
 from diffusim.store import Stored, StoredRun
 
 MOST_TIMES = 4
+# Noise beyond so many times the span of the first run's values is cut off.
+BEYOND = 1.0
 # Chance leaves this band of standard deviations at one place in twenty.
 BAND = 2.0
 ANALYTIC: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0}
@@ -30,13 +32,15 @@ ANALYTIC: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewid
 class Cut(NamedTuple):
     """A line through the grid: its axis, how in words, and the profile of a field along it.
 
-    ``cells`` is how many cells each value of the profile is the mean of.
+    ``cells`` is how many cells each value of the profile is the mean of; ``line`` which row or
+    column it is where it is but one.
     """
 
     axis: int
     words: str
     cells: int
     along: Callable[[Array], Array]
+    line: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,47 +90,34 @@ class _Scene:
 
         Variances of independent channels add up, and their mean has the root of that over them.
         """
-        channels = shown.channels(run)
-        variances = self._variances(run, number)
-        return np.asarray(np.sqrt(sum(variances)) / max(1, channels))
+        found = list(noises(self.stored, run, number, self.law_in_cells(run, number)))
+        variances = sum((self._variance(noise) for noise in found), np.zeros(self.places.shape))
+        return np.asarray(np.sqrt(variances) / max(1, len(found)))
 
-    def _variances(self, run: StoredRun, number: int) -> Iterator[Array]:
-        """The variance of a profile in each channel.
-
-        That of cells is told, or it is that of N particles, (w / V)^2 m (1 - m / N) for one cell: m
-        particles are expected in it, V is its volume and w what a particle is worth. Where their
-        number varies it is Poisson's, (w / V)^2 m.
-        """
-        channels = shown.channels(run)
-        if "deviation" in run.arrays:
-            for deviation in parts(run.arrays["deviation"][number], channels):
-                yield self.cut.along(deviation**2) / self.cut.cells
-        elif run.counts is not None:
-            law = parts(self.law_in_cells(run, number), channels)
-            fields = parts(shown.field(run, number), channels)
-            weight = run.arrays["weight"][number] if "weight" in run.arrays else None
-            counts = parts(run.counts[number], channels)
-            for of_channel in zip(fields, counts, law, worths(weight, channels), strict=True):
-                yield self._of_particles(*of_channel)
-
-    def _of_particles(self, u: Array, counts: Array, law: Array, worth: float | None) -> Array:
-        volume = np.broadcast_to(shown.volume(self.stored), u.shape)
-        number, total = int(np.sum(counts)), float(np.sum(u * volume))
-        one = (total / number if number else 0.0) if worth is None else worth
-        if one <= 0.0:
-            return np.zeros(self.places.shape)
-        expected = np.maximum(law, 0.0) * volume / one
-        spread = self.cut.along((one / volume) ** 2 * expected) / self.cut.cells
-        if worth is None:
-            spread = spread - self.cut.along(one / volume * expected) ** 2 / number
-        return np.asarray(np.maximum(spread, 0.0))
+    def _variance(self, noise: Noise) -> Array:
+        """The variance of a profile of one channel."""
+        independent = self.cut.along(noise.cells) / self.cut.cells
+        return noise.less(independent, self.cut.along(noise.law))
 
 
 @style.applied()
 def profile(stored: Stored, comparison: Comparison) -> Figure:
-    """Draw profiles at a few times, and below them how far they are from what they should be."""
+    """Draw profiles at a few times, and below them how far they are from what they should be.
+
+    Along the one axis that the field varies on as the mean over the other, else along x.
+    """
+    return _draw(stored, comparison, _cuts(stored, shown.runs(stored)[0])[0])
+
+
+@style.applied()
+def across(stored: Stored, comparison: Comparison) -> Figure | None:
+    """Draw the same profiles along y, where the field varies on both axes; None elsewhere."""
+    cuts = _cuts(stored, shown.runs(stored)[0])
+    return _draw(stored, comparison, cuts[1]) if len(cuts) > 1 else None
+
+
+def _draw(stored: Stored, comparison: Comparison, cut: Cut) -> Figure:
     runs, box = shown.runs(stored), shown.box(stored)
-    cut = _cut(stored, runs[0])
     places = stored.centres[cut.axis] / box.metres
     scene = _Scene(stored, comparison, runs, cut, shown.analytic(stored), places)
     numbers = shown.moments(stored.times, MOST_TIMES)
@@ -144,37 +135,73 @@ def profile(stored: Stored, comparison: Comparison) -> Figure:
             draw(axes, scene, number)
             _tidy(axes)
             axes.set_xlim(box.ends(cut.axis))
+            for place in outlines.crossed(stored, number, cut.axis, cut.line):
+                axes.axvline(place / box.metres, **outlines.UPRIGHT)
         axes_of_row[0].set_ylabel(_label(draw, scene, style.letters(height)))
-    _share_height(grid[0])
+    _share_height(grid[0], scene, numbers)
     for axes, number in zip(grid[0], numbers, strict=True):
         axes.set_title(shown.moment(stored, number))
     for axes in grid[-1]:
         axes.set_xlabel(f"{stored.axes[cut.axis]} ({box.unit})")
-    style.legend(figure, _handles(scene))
+    walled = any(outlines.crossed(stored, n, cut.axis, cut.line).size for n in numbers)
+    style.legend(figure, _handles(scene, walled))
     return figure
 
 
-def _cut(stored: Stored, run: StoredRun) -> Cut:
-    """The line that shows most: along the axis the start varies on, else through the middle."""
+# --- cuts ---------------------------------------------------------------------------------------
+
+
+def _cuts(stored: Stored, run: StoredRun) -> list[Cut]:
+    """The lines that show most.
+
+    Of a field that is the same all along an axis one, the mean over that axis; of others the row of
+    cells and the column nearest to the middle along which it varies at least half as much as
+    anywhere, over all moments that are shown. Where there is a screen it is the column behind it,
+    and in the end.
+    """
     if len(stored.shape) == 1:
-        return Cut(0, "", 1, lambda u: u)
+        return [Cut(0, "", 1, lambda u: u)]
+    numbers = [0, *shown.moments(stored.times, MOST_TIMES)]
+    fields = [shown.mean(run, number) for number in numbers]
     start = shown.scenario(stored).get("initial", {})
-    across = start.get("axis") if start.get("kind") == "halves" else None
-    first = shown.mean(run, 0)
-    x, y = stored.axes[:2]
-    if across == "x" or _even(first, 1):
-        return Cut(0, f", mean over {y}", stored.shape[1], lambda u: np.mean(u, axis=1))
-    if across == "y" or _even(first, 0):
-        return Cut(1, f", mean over {x}", stored.shape[0], lambda u: np.mean(u, axis=0))
-    middle = stored.shape[1] // 2
-    box = shown.box(stored)
-    words = f", row of cells at {y} = {stored.centres[1][middle] / box.metres:.4g} {box.unit}"
-    return Cut(0, words, 1, lambda u: u[:, middle])
+    given = start.get("axis") if start.get("kind") == "halves" and shown.by_chance(run) else None
+    for axis, other in ((0, 1), (1, 0)):
+        # Chance makes everything uneven; what it was drawn from is what counts.
+        if given == stored.axes[axis] or all(_even(u, other) for u in fields):
+            words = f", mean over {stored.axes[other]}"
+            return [Cut(axis, words, stored.shape[other], partial(_mean, axis=other))]
+    behind = shown.behind(shown.solid(stored))
+    cuts = []
+    for axis in (0, 1):
+        first = behind if axis == 1 else 0
+        varies = sum(np.var(u, axis=axis) for u in (fields[-1:] if first else fields[1:]))
+        line = first + _nearest_to_the_middle(np.asarray(varies)[first:])
+        cuts.append(_cut(stored, axis, line))
+    return cuts
+
+
+def _mean(u: Array, axis: int) -> Array:
+    return np.asarray(np.mean(u, axis=axis))
+
+
+def _cut(stored: Stored, axis: int, line: int) -> Cut:
+    """A row of cells along x, or a column along y."""
+    other, box = 1 - axis, shown.box(stored)
+    name = "row" if axis == 0 else "column"
+    place = f"{stored.centres[other][line] / box.metres:.4g} {box.unit}"
+    words = f", {name} of cells at {stored.axes[other]} = {place}"
+    return Cut(axis, words, 1, lambda u: np.take(u, line, other), line)
+
+
+def _nearest_to_the_middle(values: Array) -> int:
+    """The number nearest to the middle of those whose values are at least half of the largest."""
+    large = np.flatnonzero(values >= 0.5 * np.max(values))
+    return int(large[np.argmin(np.abs(large - values.size // 2))])
 
 
 def _even(u: Array, axis: int) -> bool:
     """Whether a field is the same all along an axis, up to round-off."""
-    return bool(np.max(np.ptp(u, axis=axis)) <= 1e-12 * np.max(np.abs(u)))
+    return bool(np.max(np.ptp(u, axis=axis)) <= 1e-9 * np.max(np.abs(u)))
 
 
 # --- panels -------------------------------------------------------------------------------------
@@ -244,16 +271,23 @@ def _tidy(axes: Axes) -> None:
         axes.set_yticks([0.0])
 
 
-def _share_height(row: Any) -> None:
+def _share_height(row: Any, scene: _Scene, numbers: Sequence[int]) -> None:
+    """One scale for a row; what few particles do may reach so far beyond the first run's values."""
     limits = [axes.get_ylim() for axes in row]
     low, high = min(low for low, _ in limits), max(high for _, high in limits)
+    values = [scene.of(scene.runs[0], number) for number in numbers]
+    least, most = float(np.min(values)), float(np.max(values))
+    if most > least:
+        low = max(low, least - BEYOND * (most - least))
+        high = min(high, most + BEYOND * (most - least))
     spare = 0.03 * (high - low)
     for axes in row:
+        style.even_ticks(axes.yaxis, 5)
         axes.set_ylim(low - spare, high + spare)
         axes.tick_params(labelleft=axes is row[0])
 
 
-def _handles(scene: _Scene) -> list[Line2D | Patch]:
+def _handles(scene: _Scene, walled: bool) -> list[Line2D | Patch]:
     found: list[Line2D | Patch] = []
     for place, run in enumerate(scene.runs):
         marker = "" if shown.by_chance(run) else style.marker(place)
@@ -261,6 +295,8 @@ def _handles(scene: _Scene) -> list[Line2D | Patch]:
         found.append(Line2D([], [], color=style.colour(place), marker=marker, label=label))
     if scene.solution is not None:
         found.append(Line2D([], [], **ANALYTIC, label="analytic"))
+    if walled:
+        found.append(Line2D([], [], **outlines.UPRIGHT, label="wall"))
     for run in scene.compared(statistical=True):
         label = style.plain(f"{run.label}: law ± {BAND:g} standard deviations", 60)
         hue = style.colour(scene.runs.index(run))

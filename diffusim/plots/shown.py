@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.image import AxesImage
 from pydantic import TypeAdapter
 
-from diffusim import style
+from diffusim import quantities, style
 from diffusim.block import Array
-from diffusim.comparison import Comparison
+from diffusim.comparison import Comparison, Trajectory
 from diffusim.exact.matching import Solution, analytic_solution
 from diffusim.grid import Grid
 from diffusim.medium.obstacles import Obstacles
@@ -22,6 +24,10 @@ from diffusim.store import Header, Stored, StoredRun
 MOMENTS = (0.0, 0.1, 0.3, 0.6, 1.0)
 # Cells along an axis beyond which a picture shows means of blocks: it has no more pixels than that.
 MOST_CELLS = 1024
+# What is less than this part of the length of an axis is no place on it but zero.
+ROUND_OFF = 1e-9
+# A column of cells is a screen if more than this part of it is solid.
+SCREEN = 0.5
 _OBSTACLES: TypeAdapter[Any] = TypeAdapter(Obstacles)
 
 
@@ -29,6 +35,13 @@ def scenario(stored: Header) -> dict[str, Any]:
     """Return the scenario that a result was computed from, as plain values."""
     found = json.loads(stored.resolved)
     return found if isinstance(found, dict) else {}
+
+
+def propagator(resolved: str) -> dict[str, Any]:
+    """Return the propagator of a scenario, given as it is stored, as plain values."""
+    found = json.loads(resolved)
+    medium = found.get("propagator") if isinstance(found, dict) else None
+    return medium if isinstance(medium, dict) else {}
 
 
 def analytic(stored: Header) -> Solution | None:
@@ -41,12 +54,25 @@ def runs(stored: Stored) -> list[StoredRun]:
 
     References that were only added for a limit of their own are left out.
     """
-    methods = scenario(stored).get("methods", [])
-    asked = [stored.reference, *(m.get("label") or m.get("kind") for m in methods)]
+    asked = _asked(stored)
     found = [run for label, run in stored.runs.items()
              if label in asked or run.facts.get("role") != "reference"]  # fmt: skip
-    rank = {label: place for place, label in reversed(list(enumerate(asked)))}
-    return sorted(found, key=lambda run: rank.get(run.label, len(asked)))
+    return sorted(found, key=lambda run: asked.get(run.label, len(asked)))
+
+
+def places(stored: Header, labels: Iterable[str]) -> dict[str, int]:
+    """Return the place of each run among all, by which it has its colour in every picture."""
+    asked = _asked(stored)
+    ordered = sorted(labels, key=lambda label: asked.get(label, len(asked)))
+    return {label: place for place, label in enumerate(ordered)}
+
+
+def _asked(stored: Header) -> dict[str, int]:
+    """Labels that were asked for, with their rank: the main reference, then as in the scenario."""
+    methods = scenario(stored).get("methods", [])
+    asked = [stored.reference, *(m.get("label") or m.get("kind") for m in methods)]
+    named = dict.fromkeys(label for label in asked if label is not None)
+    return {label: rank for rank, label in enumerate(named)}
 
 
 def field(run: StoredRun, number: int) -> Array:
@@ -85,7 +111,7 @@ def mean_in_words(stored: Header) -> str:
     return ", mean over channels" if len(stored.channels) > 1 else ""
 
 
-def by_chance(run: StoredRun) -> bool:
+def by_chance(run: Trajectory) -> bool:
     """Return whether chance makes the field of a run; positions drawn beside a field do not."""
     counted = run.counts is not None and bool(run.facts.get("statistical", True))
     return counted or "deviation" in run.arrays
@@ -109,12 +135,9 @@ def moments(times: Array, count: int = len(MOMENTS)) -> list[int]:
     return sorted(chosen)
 
 
-def moment(stored: Stored, number: int) -> str:
+def moment(stored: Header, number: int) -> str:
     """Return the time of a frame in words."""
-    time = float(stored.times[number])
-    if stored.clock == "applications":
-        return f"n = {time:.12g}"
-    return f"t = {style.duration(time)}" if time else "t = 0"
+    return quantities.moment(float(stored.times[number]), stored.clock)
 
 
 def time_axis(stored: Header) -> tuple[float, str]:
@@ -160,6 +183,15 @@ def solid(stored: Header) -> Array | None:
         return None  # a file that is no longer where it was
 
 
+def behind(solid: Array | None) -> int:
+    """Return the first column behind a screen: one that is solid over most of its length.
+
+    Zero where there is no screen, or nothing behind it.
+    """
+    columns = np.zeros(0) if solid is None else np.flatnonzero(np.mean(solid, axis=1) > SCREEN)
+    return int(columns[-1] + 1) % len(solid) if solid is not None and columns.size else 0
+
+
 class Box(NamedTuple):
     """The grid in the unit of its pictures.
 
@@ -199,6 +231,15 @@ class Box(NamedTuple):
             aspect="equal" if self.aspect == "equal" else "auto", vmin=limits[0], vmax=limits[1],
         )  # fmt: skip
 
+    def fill(self, axes: Axes, cells: Array, colour: str) -> None:
+        """Fill some cells of a map with one colour."""
+        one = ListedColormap([colour])
+        axes.imshow(
+            np.ma.masked_equal(cells.T.astype(float), 0.0), origin="lower", cmap=one, zorder=2,
+            extent=(*self.ends(0), *self.ends(1)), interpolation="nearest",
+            aspect="equal" if self.aspect == "equal" else "auto",
+        )  # fmt: skip
+
     def in_colours(self, axes: Axes, u: Array, limits: tuple[float, float]) -> AxesImage:
         """Draw a field u[channel, x, y] as red, green and blue, each dark at the lower limit."""
         low, high = limits
@@ -206,7 +247,7 @@ class Box(NamedTuple):
         return self.picture(axes, bright, (0.0, 1.0), style.FIELD)
 
 
-def box(stored: Stored) -> Box:
+def box(stored: Header) -> Box:
     """Return how the grid of a result is drawn."""
     ends = [_ends(stored, axis) for axis in range(len(stored.shape))]
     lengths = [high - low for low, high in ends]
@@ -219,19 +260,31 @@ def box(stored: Stored) -> Box:
     return Box(unit, metres, extent, 0.4 if ratio < 1.0 else 2.5, "auto")
 
 
-def _ends(stored: Stored, axis: int) -> tuple[float, float]:
+def _ends(stored: Header, axis: int) -> tuple[float, float]:
+    """Both ends of an axis in m, one that is zero but for round-off being zero."""
     if stored.faces is not None:
-        return float(stored.faces[axis][0]), float(stored.faces[axis][-1])
-    centres = stored.centres[axis]
-    half = 0.5 * (centres[1] - centres[0]) if centres.size > 1 else abs(centres[0]) or 0.5
-    return float(centres[0] - half), float(centres[-1] + half)
+        low, high = float(stored.faces[axis][0]), float(stored.faces[axis][-1])
+    else:
+        centres = stored.centres[axis]
+        half = 0.5 * (centres[1] - centres[0]) if centres.size > 1 else abs(centres[0]) or 0.5
+        low, high = float(centres[0] - half), float(centres[-1] + half)
+    nothing = ROUND_OFF * (high - low)
+    return 0.0 if abs(low) < nothing else low, 0.0 if abs(high) < nothing else high
 
 
-def coarse(u: Array) -> Array:
-    """Return means of blocks where a field has more cells than a picture has pixels."""
+def coarse(u: Array, most: int = MOST_CELLS, first: int = 0) -> Array:
+    """Return means of blocks where a field has more cells than a picture has pixels.
+
+    Parameters
+    ----------
+    most : int
+        Cells along an axis beyond which there are blocks.
+    first : int
+        The first of the axes that are looked at.
+    """
     for axis, n in enumerate(u.shape):
-        starts = np.arange(0, n, -(-n // MOST_CELLS))
-        if starts.size < n:
+        starts = np.arange(0, n, -(-n // most))
+        if axis >= first and starts.size < n:
             sizes = np.diff(np.append(starts, n))
             along = [-1 if k == axis else 1 for k in range(u.ndim)]
             u = np.add.reduceat(u, starts, axis) / sizes.reshape(along)

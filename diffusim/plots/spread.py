@@ -128,45 +128,56 @@ def spreads(stored: Stored, prefix: str = "") -> list[Spread]:
         None at all where the start is wider than a tenth of the box along an axis, or where a
         thousandth of the content is at its sides in the end.
     """
+    if not is_free(stored):
+        return []
     runs, last = shown.runs(stored), len(stored.times) - 1
-    medium = shown.scenario(stored).get("propagator", {})
-    if any(medium.get(key) for key in BOUND):
-        return []
-    if not runs or last < 1 or not _free(stored, runs[0], last):
-        return []
-    law, words = _law(stored)
+    law, words = growth_law(stored)
     found = []
     for run in runs:
-        of_run = [_moments(stored, shown.mean(run, number)) for number in range(last + 1)]
-        moments = [np.sum(pair[1]) for pair in of_run if pair is not None]
+        of_run = [moments(stored, shown.mean(run, number)) for number in range(last + 1)]
+        widths = [np.sum(pair[1]) for pair in of_run if pair is not None]
         # Of one particle there is no width.
-        if len(moments) != len(of_run) or not np.any(moments):
+        if len(widths) != len(of_run) or not np.any(widths):
             continue
         paths, doubt = _of_paths(stored, run)
         times = np.asarray(stored.times)
-        found.append(Spread(prefix + run.label, times, np.array(moments), law, words, paths, doubt))
+        found.append(Spread(prefix + run.label, times, np.array(widths), law, words, paths, doubt))
     return found
 
 
-def _moments(stored: Stored, u: Array) -> tuple[Array, Array] | None:
-    """Mean place and second central moment along each axis; None of a field without content."""
+def moments(stored: Stored, u: Array) -> tuple[Array, Array] | None:
+    """Return mean place and second central moment along each axis, None where there is nothing."""
     content = u * shown.volume(stored)
     total = float(np.sum(content))
     if not total > 0.0:
         return None
-    means, moments = [], []
+    means, squares = [], []
     for axis, x in enumerate(stored.centres):
         other = tuple(k for k in range(content.ndim) if k != axis)
         share = np.sum(content, axis=other) / total
         mean = 0.0 if stored.axes[axis] == "r" else float(np.sum(share * x))
         means.append(mean)
-        moments.append(float(np.sum(share * (x - mean) ** 2)))
-    return np.array(means), np.array(moments)
+        squares.append(float(np.sum(share * (x - mean) ** 2)))
+    return np.array(means), np.array(squares)
 
 
-def _free(stored: Stored, run: StoredRun, last: int) -> bool:
+def is_free(stored: Stored, arrived: float = ARRIVED) -> bool:
+    """Return whether the first run starts compact, and nothing is in its way to the end.
+
+    Parameters
+    ----------
+    arrived : float
+        What part of the content may be at the sides of the box in the end.
+    """
+    runs, last = shown.runs(stored), len(stored.times) - 1
+    medium = shown.scenario(stored).get("propagator", {})
+    bound = any(medium.get(key) for key in BOUND)
+    return not bound and bool(runs) and last > 0 and _compact(stored, runs[0], last, arrived)
+
+
+def _compact(stored: Stored, run: StoredRun, last: int, arrived: float) -> bool:
     """Whether a field starts as a small part of the box, and does not reach its sides."""
-    ends = [_moments(stored, shown.mean(run, number)) for number in (0, last)]
+    ends = [moments(stored, shown.mean(run, number)) for number in (0, last)]
     if ends[0] is None or ends[1] is None:
         return False
     grid, box = shown.grid(stored), shown.box(stored)
@@ -178,7 +189,7 @@ def _free(stored: Stored, run: StoredRun, last: int) -> bool:
                 return False
             low = -high  # rings and shells go on beyond their axis
         start = math.sqrt(max(0.0, ends[0][1][axis]) / number[axis])
-        if start > COMPACT * (high - low) or _arrived(stored, run, last, axis) > ARRIVED:
+        if start > COMPACT * (high - low) or _arrived(stored, run, last, axis) > arrived:
             return False
     return True
 
@@ -206,8 +217,11 @@ def _of_paths(stored: Stored, run: StoredRun) -> tuple[Array | None, Array | Non
     return mean_squares(displaced - drift)
 
 
-def _law(stored: Stored) -> tuple[Law | None, str]:
-    """How the moment grows, where that is known: by 2 d D t, or by (D t / w)^2 of a free packet."""
+def growth_law(stored: Stored) -> tuple[Law | None, str]:
+    """Return how the moment grows, and that in words, where it is known.
+
+    By 2 d D t, or of a free packet of width w by (D t / w)^2 along each axis.
+    """
     known = rate(stored)
     if known is not None and stored.clock == "seconds":
         return (lambda t: known * t), "2 d D t"

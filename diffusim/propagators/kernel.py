@@ -29,6 +29,9 @@ from diffusim.propagators import Limit, Propagator
 from diffusim.spectrum import Basis, Fourier, waves_between
 from diffusim.symbol import Symbol
 
+# The temperature of softmax where none is given.
+ONE = 1.0
+
 
 class Applied(NamedTuple):
     """What a method needs to know to apply a kernel once.
@@ -84,12 +87,13 @@ class Kernel(Propagator):
 
     kernel: AnyKernel
     normalise: How
-    temperature: Annotated[float, Field(gt=0)] = 1.0
+    temperature: Annotated[float, Field(gt=0)] = ONE
     applied: Literal["convolution", "correlation"] | None = None
 
     @model_validator(mode="after")
     def _softmax_only(self) -> Self:
-        if "temperature" in self.model_fields_set and self.normalise != "softmax":
+        # A resolved scenario tells the default as well.
+        if self.temperature != ONE and self.normalise != "softmax":
             raise Invalid("only softmax has a temperature", "temperature")
         return self
 

@@ -11,7 +11,15 @@ from diffusim.atomic import Occupied, StoreError, write_bytes, write_text
 from diffusim.store.folder import Folder
 from diffusim.store.journal import Journal
 from diffusim.store.result import RESULT, Header
-from diffusim.store.stored import Frames, Stored, StoredRun, digest_of, load, verify
+from diffusim.store.stored import (
+    Frames,
+    Stored,
+    StoredRun,
+    digest_of,
+    folder_in_words,
+    load,
+    verify,
+)
 
 __all__ = [
     "RESULT",
@@ -24,6 +32,7 @@ __all__ = [
     "Stored",
     "StoredRun",
     "digest_of",
+    "folder_in_words",
     "load",
     "verify",
     "write_bytes",

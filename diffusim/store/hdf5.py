@@ -19,6 +19,8 @@ from diffusim.atomic import StoreError
 
 LIBVER = "v110"  # checksummed metadata: of 600 flipped bits none went unnoticed
 LARGEST_FRAME = 2 * 2**30
+RECORD = "record_"  # what precedes the name of a probe in the group of a method
+BUNCH = 2**16  # bytes of records that are read and checked together
 PLAIN = "biufc"
 JSON_ATTRIBUTES = "json_attributes"
 OF_HDF5 = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid"}
@@ -62,13 +64,28 @@ def crc32(array: np.ndarray) -> int:
 
 
 def create(
-    node: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], **options: Any
+    node: h5py.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    bunched: bool = False,
+    **options: Any,
 ) -> h5py.Dataset:
-    """Create a checksummed dataset with a chunk per frame (of single numbers: one for all)."""
+    """Create a checksummed dataset with a chunk per frame (of single numbers: one for all).
+
+    Records are `bunched`: as many to a chunk as go into 64 KiB.
+    """
     if 0 not in shape:
         chunks = (1, *shape[1:]) if shape[1:] else shape
+        if bunched:
+            chunks = (min(shape[0], rows_of(shape, dtype)), *shape[1:])
         options = {"chunks": chunks, "fletcher32": True, **options}
     return node.create_dataset(name, shape, dtype, **options)
+
+
+def rows_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Return how many records of arrays of this shape, (records, ...), go into a bunch."""
+    return max(1, BUNCH // max(1, math.prod(shape[1:]) * dtype.itemsize))
 
 
 def image(marks: Mapping[str, Any], fill: Callable[[h5py.File], None]) -> bytes:
@@ -211,7 +228,10 @@ def _inspect_dataset(data: h5py.Dataset, where: str) -> None:
         raise StoreError(f"{where} declares {largest / 1e9:.1f} GB per frame, above 2 GiB.")
     frames = data.shape[0]
     with contextlib.suppress(KeyError):
-        frames = min(frames, number(data.parent, "frames"))
+        of_records = data.name.rpartition("/")[2].startswith(RECORD) and "records" in (
+            data.parent.attrs
+        )
+        frames = min(frames, number(data.parent, "records" if of_records else "frames"))
     declared = frames * math.prod(data.shape[1:]) * item
     stored = data.id.get_storage_size()
     if declared > _DEFLATE_AT_BEST * stored + 2**20:

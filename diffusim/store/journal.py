@@ -2,6 +2,7 @@
 
 A folder `segments/LABEL` holds `000000.hdf5`, `000040.hdf5`, ... (named by their first frame) and
 `checkpoint-000080.hdf5` (named by the number of frames before it). Nothing else is needed to go on.
+A frame brings the records taken since the one before, so the two are never out of step.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ import numpy as np
 
 from diffusim import atomic
 from diffusim.atomic import StoreError, safe_name, write_bytes
-from diffusim.store.hdf5 import PLAIN, crc32, create, image, number, reading, text, to_json
+from diffusim.store.hdf5 import (
+    PLAIN,
+    crc32,
+    create,
+    image,
+    number,
+    reading,
+    text,
+    to_json,
+)
 
 SEGMENT_BYTES = 64 * 2**20
 SEGMENT_SECONDS = 2.0
@@ -26,10 +36,20 @@ SEGMENT_SECONDS = 2.0
 Arrays = Mapping[str, np.ndarray]
 
 
+class Entry(NamedTuple):
+    """What a segment holds of one frame: its number, its arrays, and the records up to it."""
+
+    frame: int
+    arrays: dict[str, np.ndarray]
+    records: dict[str, np.ndarray]
+
+
 class _Frame(NamedTuple):
     arrays: dict[str, np.ndarray]
+    records: dict[str, np.ndarray]
     state: dict[str, np.ndarray]
     facts: dict[str, Any]
+    size: int  # bytes gathered up to this frame
 
 
 class _Held(NamedTuple):
@@ -85,29 +105,46 @@ class Journal:
             for _, arrays in each_frame(path):
                 yield arrays
 
-    def append(self, arrays: Arrays, state: Arrays, facts: Mapping[str, Any]) -> None:
+    def append(
+        self,
+        arrays: Arrays,
+        state: Arrays,
+        facts: Mapping[str, Any],
+        records: Arrays | None = None,
+    ) -> None:
         """Take one frame and the state right after it; both are copied.
 
         Flushes when 64 MiB are gathered or 2 s have passed since the last flush.
+
+        Parameters
+        ----------
+        records : mapping of array, optional
+            What was recorded since the frame before, each of shape (records, ...), where the number
+            of records may differ from frame to frame.
 
         Raises
         ------
         StoreError
             The disk refuses; the frame is kept, and a later `flush` may succeed.
         ValueError
-            An array holds no numbers, or frames differ in names, shapes or dtypes.
+            An array holds no numbers, frames differ in names, shapes or dtypes, or the records of a
+            frame in their number.
         """
         gathered = self._held.gathered
-        frame = _Frame(_copies(arrays), _copies(state), json.loads(to_json(facts)))
-        if gathered and _signature(frame.arrays) != _signature(gathered[0].arrays):
+        own, beside = _copies(arrays), _copies(records or {})
+        size = sum(array.nbytes for array in (*own.values(), *beside.values()))
+        size += gathered[-1].size if gathered else 0
+        frame = _Frame(own, beside, _copies(state), json.loads(to_json(facts)), size)
+        if gathered and _signature(frame) != _signature(gathered[0]):
             raise ValueError(
                 f"frame {self.frames + len(gathered)} of {self.label} holds "
-                f"{_signature(frame.arrays)}, the ones before it {_signature(gathered[0].arrays)}"
+                f"{_signature(frame)}, the ones before it {_signature(gathered[0])}"
             )
+        if len({len(array) for array in frame.records.values()}) > 1:
+            raise ValueError("every probe is recorded as often as the others")
         gathered.append(frame)
         if len(gathered) > 1:  # only the newest state is ever written
             gathered[-2] = gathered[-2]._replace(state={})
-        size = len(gathered) * sum(array.nbytes for array in frame.arrays.values())
         if size >= SEGMENT_BYTES or self._clock() - self._flushed > SEGMENT_SECONDS:
             self.flush()
 
@@ -149,16 +186,38 @@ def each_frame(path: Path) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     Raises
     ------
     StoreError
-        It cannot be read, or a frame is not what was written.
+        It cannot be read, or a frame or a record is not what was written.
+    """
+    return ((entry.frame, entry.arrays) for entry in each_entry(path))
+
+
+def each_entry(path: Path) -> Iterator[Entry]:
+    """Read a segment frame by frame, with the records up to each, against its checksums.
+
+    Raises
+    ------
+    StoreError
+        It cannot be read, or a frame or a record is not what was written.
     """
     with reading(path) as file:
         first, stop = number(file, "first"), number(file, "stop")
+        ends = np.cumsum(file["records_up_to"][...]) if "records" in file else None
         for index in range(stop - first):
             arrays = {name: data[index, ...] for name, data in file["frames"].items()}
-            for name, array in arrays.items():
-                if crc32(array) != file["crc32"][name][index]:
-                    raise StoreError(f"Frame {first + index} ({name}) in {path} is damaged.")
-            yield first + index, arrays
+            _against(file["crc32"], arrays, index, f"Frame {first + index}", path)
+            records = {}
+            if ends is not None:
+                part = slice(ends[index - 1] if index else 0, ends[index])
+                records = {name: data[part] for name, data in file["records"].items()}
+                what = f"A record before frame {first + index}"
+                _against(file["crc32_of_records"], records, index, what, path)
+            yield Entry(first + index, arrays, records)
+
+
+def _against(sums: h5py.Group, arrays: Arrays, index: int, what: str, path: Path) -> None:
+    for name, array in arrays.items():
+        if crc32(array) != sums[name][index]:
+            raise StoreError(f"{what} ({name}) in {path} is damaged.")
 
 
 def _copies(arrays: Arrays) -> dict[str, np.ndarray]:
@@ -169,8 +228,11 @@ def _copies(arrays: Arrays) -> dict[str, np.ndarray]:
     return copies
 
 
-def _signature(arrays: Arrays) -> dict[str, tuple[str, tuple[int, ...]]]:
-    return {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+def _signature(frame: _Frame) -> dict[str, tuple[str, tuple[int, ...]]]:
+    found = {name: (array.dtype.str, array.shape) for name, array in frame.arrays.items()}
+    for name, array in frame.records.items():
+        found[f"record of {name}"] = (array.dtype.str, array.shape[1:])
+    return found
 
 
 def _state_name(frames: int) -> str:
@@ -186,8 +248,21 @@ def _frames_image(frames: Sequence[_Frame], marks: Mapping[str, Any]) -> bytes:
             for index, frame in enumerate(frames):
                 data[index, ...] = frame.arrays[name]
             file[f"crc32/{name}"] = np.array([crc32(f.arrays[name]) for f in frames], np.uint32)
+        if frames[0].records:
+            _add_records(file, [frame.records for frame in frames])
 
     return image(marks, fill)
+
+
+def _add_records(file: h5py.File, records: Sequence[Arrays]) -> None:
+    """Write the records of all frames one after the other, and how many belong to each frame."""
+    counts = [len(next(iter(one.values()))) for one in records]
+    create(file, "records_up_to", (len(counts),), np.dtype(np.int64))[...] = counts
+    for name in records[0]:
+        whole = np.concatenate([one[name] for one in records])
+        create(file, f"records/{name}", whole.shape, whole.dtype, bunched=True)[...] = whole
+        sums = np.array([crc32(one[name]) for one in records], np.uint32)
+        file[f"crc32_of_records/{name}"] = sums
 
 
 def _state_image(state: Arrays, facts: Mapping[str, Any], marks: Mapping[str, Any]) -> bytes:
@@ -230,7 +305,7 @@ def _longest_sound(folder: Path, digest: str) -> tuple[int, _Held]:
             with reading(path) as file:
                 _check_marks(file, folder.name, digest)
                 stop = number(file, "stop")
-            numbers = [index for index, _ in each_frame(path)]
+            numbers = [entry.frame for entry in each_entry(path)]
             if numbers != list(range(reached, stop)):
                 break
             ends.append(stop)

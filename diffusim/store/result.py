@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 
 from diffusim.atomic import StoreError, discard, safe_name
-from diffusim.store.hdf5 import LIBVER, OF_HDF5, create, raw, set_attributes, to_json
-from diffusim.store.journal import each_frame, segments
+from diffusim.store.hdf5 import LIBVER, OF_HDF5, RECORD, create, raw, set_attributes, to_json
+from diffusim.store.journal import each_entry, segments
 
 RESULT = "run.hdf5"
 FORMAT = 1
@@ -32,7 +32,8 @@ class Header:
     `centres` (and `faces`, one longer) are one array per axis in metres, `times` are in seconds or,
     where `extra` names that `clock`, in applications; `scenario` is the YAML text, `resolved` JSON
     text, `extra` anything that JSON can hold, such as the names of `channels`. `axes` names the
-    axes and defaults to x, y, z.
+    axes and defaults to x, y, z. `record_times`, counted like `times`, are those of `probes`, whose
+    `axes`, `units` and `long_name` are in `extra`.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Header:
     faces: tuple[np.ndarray, ...] | None = None
     axes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    record_times: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -59,6 +61,10 @@ class Header:
         put(self, "centres", tuple(np.array(centre, np.float64) for centre in self.centres))
         if self.faces is not None:
             put(self, "faces", tuple(np.array(face, np.float64) for face in self.faces))
+        if self.record_times is not None:
+            put(self, "record_times", np.array(self.record_times, np.float64))
+            if self.record_times.ndim != 1:
+                raise ValueError("a header needs one time per record")
         if self.times.ndim != 1 or tuple(c.size for c in self.centres) != self.shape:
             raise ValueError("a header needs one time per frame and one centre per cell and axis")
         if len(self.axes) != len(self.shape):
@@ -78,6 +84,12 @@ class Header:
         """Names of the channels along the first axis of every array, none where it has none."""
         return tuple(self.extra.get("channels", ()))
 
+    @property
+    def probes(self) -> Mapping[str, Mapping[str, Any]]:
+        """What was recorded, by name: the `axes` of each record, its `units` and `long_name`."""
+        found: Mapping[str, Mapping[str, Any]] = self.extra.get("probes", {})
+        return found
+
 
 def write_result(job: Mapping[str, Any]) -> None:
     """Write the file that a job describes under its temporary name, down to the disk."""
@@ -90,8 +102,8 @@ def write_result(job: Mapping[str, Any]) -> None:
                 if label in file:
                     raise StoreError(f"the label {label!r} is taken: choose another one")
                 group = file.create_group(label)
-                frames = _stream(group, header, scales, job)
-                set_attributes(group, {**facts, "frames": frames})
+                written = _stream(group, header, scales, job)
+                set_attributes(group, {**facts, **written})
             file.attrs["sha256"] = attributes_digest(file)
             file.flush()
         descriptor = os.open(path, os.O_RDWR)
@@ -131,6 +143,9 @@ def _write_header(file: h5py.File, header: Header) -> dict[str, h5py.Dataset]:
     set_attributes(file, entries)
     units, words = ("s", "time") if header.clock == "seconds" else ("1", header.clock)
     scales = {"time": _scale(file, "time", header.times, units, words)}
+    if header.record_times is not None:
+        when = header.record_times
+        scales["record"] = _scale(file, "record", when, units, f"{words} of records")
     if header.channels:
         numbers = np.arange(1, len(header.channels) + 1)
         scales["channel"] = _scale(file, "channel", numbers, "1", "channel")
@@ -163,13 +178,15 @@ def _scale(
 
 def _stream(
     group: h5py.Group, header: Header, scales: Mapping[str, h5py.Dataset], job: Mapping[str, Any]
-) -> int:
-    """Copy one frame after the other from the segments; return how many there were."""
+) -> dict[str, int]:
+    """Copy one frame after the other from the segments; return how many and how many records."""
     sums: dict[str, Any] = {}
+    records = _Records(group, header, scales, bool(job["compress"]))
     stop = 0
     for path in segments(Path(job["segments"]) / group.name[1:]):
-        for index, arrays in each_frame(path):
+        for index, arrays, beside in each_entry(path):
             _stop_if_orphaned(job)
+            records.add(beside)
             if index != stop or index >= header.times.size:
                 raise StoreError(
                     f"frame {index} of {group.name[1:]} follows {stop} frames, and the scenario "
@@ -189,7 +206,70 @@ def _stream(
                 sums[name].update(raw(array))
     for name, total in sums.items():
         group[name].attrs["sha256"] = total.hexdigest()
-    return stop
+    return {"frames": stop, **records.closed()}
+
+
+class _Records:
+    """The records of a method on their way into its group, in arrays `record_NAME`."""
+
+    def __init__(
+        self,
+        group: h5py.Group,
+        header: Header,
+        scales: Mapping[str, h5py.Dataset],
+        compress: bool,
+    ) -> None:
+        self.group, self.header, self.scales, self.compress = group, header, scales, compress
+        self.count = 0
+        self.sums: dict[str, Any] = {}
+
+    def add(self, records: Mapping[str, np.ndarray]) -> None:
+        """Write what was recorded up to a frame."""
+        more = max((len(array) for array in records.values()), default=0)
+        times = self.header.record_times
+        known = 0 if times is None else times.size
+        if self.count + more > known:
+            raise StoreError(
+                f"{self.group.name[1:]} has {self.count + more} records for {known} record times"
+            )
+        for name, array in records.items():
+            if name not in self.sums:
+                self._create(name, array)
+                self.sums[name] = hashlib.sha256()
+            data = self.group[RECORD + name]
+            if (data.dtype, data.shape[1:]) != (array.dtype, array.shape[1:]):
+                raise StoreError(f"a record ({name}) is not like the ones before it")
+            if len(array):
+                data[self.count : self.count + len(array)] = array
+                self.sums[name].update(raw(array))
+        self.count += more
+
+    def _create(self, name: str, sample: np.ndarray) -> None:
+        header, stored = self.header, RECORD + name
+        told = header.probes.get(name, {})
+        shape = (len(header.record_times), *sample.shape[1:])  # type: ignore[arg-type]
+        packing = _packing(self.compress)
+        data = create(self.group, stored, shape, sample.dtype, True,
+                      fillvalue=_fill(sample.dtype), **packing)  # fmt: skip
+        axes = ["record", *["channel"] * bool(header.channels), *told.get("axes", ())]
+        for place, size in enumerate(data.shape):
+            scale = self.scales.get(axes[place]) if place < len(axes) else None
+            if scale is None or scale.size != size:
+                index = f"index of {stored}"
+                scale = _scale(self.group, f"{stored}_{place}", np.arange(size), "1", index)
+            data.dims[place].attach_scale(scale)
+        data.attrs["long_name"] = str(told.get("long_name", name.replace("_", " ")))
+        data.attrs["units"] = str(told.get("units", "1"))
+
+    def closed(self) -> dict[str, int]:
+        """Write the checksums; return how many records there are, where anything was recorded."""
+        for name, total in self.sums.items():
+            self.group[RECORD + name].attrs["sha256"] = total.hexdigest()
+        return {"records": self.count} if self.header.record_times is not None else {}
+
+
+def _packing(compress: bool) -> dict[str, Any]:
+    return {"compression": "gzip", "compression_opts": 1, "shuffle": True} if compress else {}
 
 
 def _create_array(
@@ -200,9 +280,9 @@ def _create_array(
     scales: Mapping[str, h5py.Dataset],
     compress: bool,
 ) -> None:
-    packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if compress else {}
     shape = (header.times.size, *sample.shape)
-    data = create(group, name, shape, sample.dtype, fillvalue=_fill(sample.dtype), **packing)
+    options = {"fillvalue": _fill(sample.dtype), **_packing(compress)}
+    data = create(group, name, shape, sample.dtype, **options)
     data.dims[0].attach_scale(scales["time"])
     inner, first = sample.shape, 1
     if header.channels:

@@ -16,7 +16,9 @@ import numpy as np
 
 from diffusim import atomic
 from diffusim.atomic import StoreError
+from diffusim.store import elsewhere
 from diffusim.store.hdf5 import (
+    RECORD,
     damage_in_words,
     get_attributes,
     inspect,
@@ -24,22 +26,25 @@ from diffusim.store.hdf5 import (
     open_file,
     raw,
     reading,
+    rows_of,
     text,
     to_json,
 )
 from diffusim.store.result import FORMAT, RESULT, Header, attributes_digest
 
-_OF_RUN = {"frames"}
+TEXTS = ("title", "unit", "scenario", "resolved", "digest")
+_OF_RUN = {"frames", "records"}
 
 
 class Frames:
     """The frames of one array, each read from the file when it is asked for.
 
-    `frames[i]` is one frame, `frames[a:b]` and `numpy.asarray(frames)` are stacks of them.
+    `frames[i]` is one frame, `frames[a:b]` and `numpy.asarray(frames)` are stacks of them. Records
+    are such frames too, read in bunches.
     """
 
-    def __init__(self, data: h5py.Dataset, count: int, path: Path) -> None:
-        self._data, self._count, self._path = data, count, path
+    def __init__(self, data: h5py.Dataset, count: int, path: Path, noun: str = "frame") -> None:
+        self._data, self._count, self._path, self._noun = data, count, path, noun
         self.shape: tuple[int, ...] = (count, *data.shape[1:])
         self.dtype: np.dtype[Any] = data.dtype
 
@@ -63,17 +68,31 @@ class Frames:
         if isinstance(index, slice):
             chosen = range(self._count)[index]
             stack = np.empty((len(chosen), *self.shape[1:]), self.dtype)
-            for place, i in enumerate(chosen):
-                stack[place] = self[i]
+            rows = rows_of(self.shape, self.dtype) if self._noun == "record" else 1
+            rows = rows if chosen.step == 1 else 1
+            for place in range(0, len(chosen), rows):
+                part = chosen[place : place + rows]
+                stack[place : place + len(part)] = self._read(part)
             return stack
         i = operator.index(index)
         if not -self._count <= i < self._count:
-            raise IndexError(f"there is no frame {i}: the run has {self._count}")
+            raise IndexError(f"there is no {self._noun} {i}: the run has {self._count}")
         i %= self._count
+        return np.asarray(self._read(range(i, i + 1))[0, ...])
+
+    def _read(self, part: range) -> np.ndarray:
         if not self._data:
-            raise StoreError(f"{self._path} is closed: read its frames inside `with load(...)`.")
-        with damage_in_words(self._path, f"Frame {i} of {self._data.name[1:]} in "):
-            return np.asarray(self._data[i, ...])
+            raise StoreError(
+                f"{self._path} is closed: read its {self._noun}s inside `with load(...)`."
+            )
+        where = f"{self._noun.capitalize()} {part.start} of {self._data.name[1:]} in "
+        with damage_in_words(self._path, where):
+            return np.asarray(self._data[part.start : part.start + len(part), ...])
+
+    def bunches(self) -> Iterator[np.ndarray]:
+        """Yield all of it in order, frame by frame, or of records a bunch at a time."""
+        rows = rows_of(self.shape, self.dtype) if self._noun == "record" else 1
+        return (self[first : first + rows] for first in range(0, self._count, rows))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[i] for i in range(self._count))
@@ -84,13 +103,18 @@ class Frames:
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """What one method left: its frames, times, and facts (kind, limit, options, seconds ...)."""
+    """What one method left: its frames, times, and facts (kind, limit, options, seconds ...).
+
+    `records` holds by the name of each probe what was recorded, at the times of the result's own
+    `record_times`.
+    """
 
     label: str
     name: str
     times: np.ndarray
     facts: Mapping[str, Any]
     arrays: Mapping[str, Frames]
+    records: Mapping[str, Frames] = field(default_factory=dict)
 
     @property
     def frames(self) -> Frames:
@@ -132,6 +156,14 @@ class Stored(Header):
     runs: Mapping[str, StoredRun]
     file: h5py.File = field(repr=False)
 
+    def _repr_html_(self) -> str:
+        """Return how a notebook shows it."""
+        # Late, since the store alone, as child processes have it, comes without models of keys.
+        from diffusim.display import result_as_html
+
+        what = f"{self.name} ({self.unit})" if self.unit.strip() not in ("", "1") else self.name
+        return result_as_html(self.title, list(self.runs.values()), self.clock, what)
+
     def close(self) -> None:
         """Close the file; frames that were not read by then cannot be read any more."""
         self.file.close()
@@ -146,6 +178,13 @@ class Stored(Header):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def folder_in_words(path: Path) -> str:
+    """Return that a path is a folder, and which result is in it."""
+    found = (path / RESULT).is_file()
+    inside = f"the result in it is {path / RESULT}" if found else f"there is no {RESULT} in it"
+    return f"{path} is a folder; {inside}."
 
 
 def load(path: Path) -> Stored:
@@ -165,7 +204,7 @@ def load(path: Path) -> Stored:
     path = Path(path)
     with damage_in_words(path):
         if path.is_dir():
-            raise StoreError(f"{path} is a folder; the result in it is {path / RESULT}.")
+            raise StoreError(folder_in_words(path))
         file = open_file(path)
     try:
         with damage_in_words(path):
@@ -177,51 +216,59 @@ def load(path: Path) -> Stored:
 
 def _stored(file: h5py.File, path: Path) -> Stored:
     if "format" not in file.attrs:
-        raise StoreError(f"{path} is not a result of diffusim: it has no format number.")
-    if number(file, "format") != FORMAT:
+        inspect(file)
+        if not elsewhere.looks_like_one(file):
+            raise StoreError(f"{path} is not a result of diffusim: it has no format number.")
+    elif number(file, "format") != FORMAT:
         raise StoreError(
             f"{path} is of format {number(file, 'format')}; this version of diffusim reads "
             f"format {FORMAT}: install a newer one."
         )
     inspect(file)
-    header = _header(file)
+    header = _header(file, path)
     groups = [file[label] for label in file if isinstance(file[label], h5py.Group)]
     runs = {group.name[1:]: _run(group, header, path) for group in groups}
     values = {entry.name: getattr(header, entry.name) for entry in fields(header)}
     return Stored(**values, path=path, runs=runs, file=file)
 
 
-def _header(file: h5py.File) -> Header:
+def _header(file: h5py.File, path: Path) -> Header:
     entries = get_attributes(file)
+    if "format" not in entries:
+        entries = elsewhere.completed(entries, file)
     axes = tuple(entries["axes"])
     centres = tuple(file[axis][...] for axis in axes)
     faces = tuple(file[f"{axis}_faces"][...] for axis in axes if f"{axis}_faces" in file)
+    texts = {name: elsewhere.as_text(entries, name) for name in TEXTS}
+    times = file["time"][...]
+    if not np.all(np.isfinite(times)):
+        raise StoreError(f"{path} is refused: one of its frame times is no number.")
     return Header(
-        title=text(file, "title"),
-        name=text(file, "field"),
-        unit=text(file, "unit"),
+        name=elsewhere.as_text(entries, "field"),
         shape=tuple(centre.size for centre in centres),
         centres=centres,
-        times=file["time"][...],
-        scenario=text(file, "scenario"),
-        resolved=text(file, "resolved"),
-        digest=text(file, "digest"),
+        times=times,
         seed=int(entries["seed"]),
         versions=dict(entries["versions"]),
         reference=entries.get("reference"),
         faces=faces or None,
         axes=axes,
         extra=dict(entries["extra"]),
+        **texts,
+        record_times=file["record"][...] if isinstance(file.get("record"), h5py.Dataset) else None,
     )
 
 
 def _run(group: h5py.Group, header: Header, path: Path) -> StoredRun:
-    count = number(group, "frames")
+    # A file from elsewhere has a frame for each time.
+    count = number(group, "frames") if "frames" in group.attrs else header.times.size
     label = group.name[1:]
     arrays: dict[str, Frames] = {}
+    records = _records(group, header, path)
     for name in sorted(group, key=lambda name: name != header.name):
         data = group[name]
-        if data.is_scale:
+        of_probe = name.startswith(RECORD) and name.removeprefix(RECORD) in records
+        if data.is_scale or of_probe:
             continue
         if data.shape[0] != header.times.size or count > header.times.size:
             raise StoreError(
@@ -233,9 +280,29 @@ def _run(group: h5py.Group, header: Header, path: Path) -> StoredRun:
     if header.name in arrays and arrays[header.name].shape[1:][-len(wanted) :] != wanted:
         raise StoreError(f"{path} is refused: {label}/{header.name} does not fit its own axes.")
     facts = {k: v for k, v in get_attributes(group).items() if k not in _OF_RUN}
+    if "format" not in group.file.attrs and header.channels:
+        facts.setdefault("channels", len(header.channels))
     if facts.get("channels", 0) != len(header.channels):
         raise StoreError(f"{path} is refused: {label} has other channels than it says itself.")
-    return StoredRun(label, header.name, header.times[:count], facts, arrays)
+    return StoredRun(label, header.name, header.times[:count], facts, arrays, records)
+
+
+def _records(group: h5py.Group, header: Header, path: Path) -> dict[str, Frames]:
+    if header.record_times is None:
+        return {}
+    count, known = number(group, "records"), header.record_times.size
+    found: dict[str, Frames] = {}
+    for name in header.probes:
+        data = group.get(RECORD + name)
+        if data is None:  # of a method that did not come so far
+            continue
+        if data.shape[0] != known or count > known:
+            raise StoreError(
+                f"{path} is refused: {group.name[1:]}/{RECORD}{name} has {data.shape[0]} records "
+                f"({count} written) for {known} times."
+            )
+        found[name] = Frames(data, count, path, "record")
+    return found
 
 
 def digest_of(path: Path) -> str:
@@ -276,9 +343,12 @@ def problems(path: Path) -> list[str]:
                 if isinstance(node, h5py.Dataset):
                     found += _damage_of(node, [node], path)
                     continue
+                run = stored.runs[name]
+                whole = {**run.arrays, **{RECORD + k: record for k, record in run.records.items()}}
                 for data in node.values():
-                    frames = stored.runs[name].arrays.get(data.name.rpartition("/")[2], [data])
-                    found += _damage_of(data, frames, path)
+                    frames = whole.get(data.name.rpartition("/")[2])
+                    parts = [data] if frames is None else frames.bunches()
+                    found += _damage_of(data, parts, path)
     except StoreError as error:
         found.append(str(error))
     return found

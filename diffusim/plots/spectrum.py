@@ -1,0 +1,194 @@
+"""Spectra: how much of a field, and of what it is off by, is in waves of each length."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from scipy import fft
+
+from diffusim import style
+from diffusim.block import Array
+from diffusim.comparison import Comparison
+from diffusim.grid import Grid
+from diffusim.plots import shown
+from diffusim.plots.noise import noises
+from diffusim.store import Stored, StoredRun
+
+MOST_TIMES = 4
+# Shells of waves: each this much shorter than the one before, but no thinner than one mode.
+RATIO = 1.12
+# Of fewer modes there is no spectrum to see.
+FEWEST = 8
+# Modes of less than this part of the mean square of a cell are the rounding of its numbers.
+ROUND_OFF = (10.0 * float(np.finfo(float).eps)) ** 2
+SHOT_NOISE: dict[str, Any] = {"linestyle": (0, (4, 3)), "linewidth": 1.0}
+FIELD: dict[str, Any] = {"color": "0.75", "linewidth": 2.5, "marker": "o", "markersize": 2.5,
+                         "zorder": 1.5}  # fmt: skip
+POINTS: dict[str, Any] = {"linewidth": 1.0, "marker": "o", "markersize": 2.0}
+# Colours of moments, early ones dark; the palest are not seen on white.
+PALEST = 0.85
+
+
+class Spectrum(NamedTuple):
+    """Mean square of the coefficients of the modes in each shell, by wavelength in m.
+
+    Of noise that is independent from cell to cell it is the same in all shells: the variance of a
+    cell.
+    """
+
+    lengths: Array
+    power: Array
+
+    def draw(self, axes: Axes, metres: float, least: float, **look: Any) -> None:
+        """Draw what is more than so much; at modes that symmetry forbids the line is broken."""
+        power = np.where(self.power > least, self.power, np.nan)
+        axes.plot(self.lengths / metres, power, **look)
+
+
+@style.applied()
+def spectrum(stored: Stored, comparison: Comparison) -> Figure | None:
+    """Draw the power of a field by wavelength at a few moments, and that of each error at the last.
+
+    Cosine modes between sides, Fourier modes round a periodic axis; the mean is left out. Chance
+    alone leaves a flat level, the variance of a cell. None on radial grids.
+    """
+    grid, runs = shown.grid(stored), shown.runs(stored)
+    if grid is None or grid.radial or grid.cells <= FEWEST:
+        return None
+    numbers = shown.moments(stored.times, MOST_TIMES)
+    fields = [spectrum_of(shown.mean(runs[0], number), grid) for number in numbers]
+    first = shown.mean(runs[0], numbers[0])
+    least = ROUND_OFF * float(np.mean(first**2))
+    if not any(np.any(one.power > least) for one in fields):
+        return None
+    compared = [run for run in runs if comparison[run.label].reference != run.label]
+    words = f"Power by wavelength, {shown.name(stored)}"
+    figure = style.figure(9.4 if compared else 6.0, 3.9, stored.title, subtitle=words)
+    panels = figure.subplots(1, 1 + bool(compared), squeeze=False)[0]
+    metres, unit = style.length_unit(max(grid.size))
+    hues = [mpl.colormaps[style.FIELD](part) for part in np.linspace(0.0, PALEST, len(numbers))]
+    for one, hue in zip(fields, hues, strict=True):
+        one.draw(panels[0], metres, least, color=hue, **POINTS)
+    panels[0].set_title(style.plain(runs[0].label, 40))
+    if compared:
+        _errors(panels[1], stored, comparison, compared, metres, least)
+        fields[-1].draw(panels[1], metres, least, **FIELD)
+    for axes in panels:
+        _tidy(axes, unit)
+    power = f"({stored.unit})²" if stored.unit.strip() not in ("", "1") else ""
+    panels[0].set_ylabel(style.with_unit("mean square of a mode", power))
+    style.legend(figure, _handles(stored, numbers, hues, runs, compared))
+    return figure
+
+
+def spectrum_of(u: Array, grid: Grid) -> Spectrum:
+    """Return the spectrum of a field without channels, its mean left out.
+
+    Parameters
+    ----------
+    u : array
+        The field, of the grid's shape.
+    grid : Grid
+        A box of cells.
+
+    Returns
+    -------
+    Spectrum
+        From long waves to short ones; shells that hold no mode are left out.
+    """
+    squares = np.zeros(())
+    for axis, wrapped in enumerate(grid.wrap):
+        n, h = grid.shape[axis], grid.spacing[axis]
+        if wrapped:
+            u, along = fft.fft(u, axis=axis, norm="ortho"), fft.fftfreq(n, h)
+        else:
+            u = fft.dct(u, axis=axis, norm="ortho")
+            along = np.arange(n) / (2.0 * n * h)
+        squares = squares + grid.along(axis, along**2)
+    number, power = np.sqrt(squares).ravel(), (np.abs(u) ** 2).ravel()
+    number, power = number[number > 0.0], power[number > 0.0]
+    shells = np.digitize(number, _shells(number))
+    counts = np.bincount(shells)
+    there = counts > 0
+    means = [np.bincount(shells, values)[there] / counts[there] for values in (number, power)]
+    return Spectrum(1.0 / means[0], means[1])
+
+
+def _shells(number: Array) -> Array:
+    """Limits between shells of wave numbers."""
+    thin, last = float(np.min(number)), float(np.max(number))
+    ends = [1.5 * thin]
+    while ends[-1] < last:
+        ends.append(max(ends[-1] + thin, RATIO * ends[-1]))
+    return np.array(ends)
+
+
+# --- errors and noise ---------------------------------------------------------------------------
+
+
+def _errors(
+    axes: Axes, stored: Stored, comparison: Comparison, runs: list[StoredRun], metres: float,
+    least: float,
+) -> None:  # fmt: skip
+    grid, last, places = shown.grid(stored), len(stored.times) - 1, shown.runs(stored)
+    assert grid is not None
+    axes.set_title(f"errors, {shown.moment(stored, last)}")
+    for run in runs:
+        law, hue = shown.law(stored, comparison, run), style.colour(places.index(run))
+        found = spectrum_of(shown.mean(run, last) - shown.mean(law, last), grid)
+        found.draw(axes, metres, least, color=hue, zorder=3, **POINTS)
+        level = noise_level(stored, law, run, last)
+        if level > 0.0:
+            axes.axhline(level, color=hue, zorder=4, **SHOT_NOISE)
+
+
+def noise_level(stored: Stored, law: StoredRun, run: StoredRun, number: int) -> float:
+    """Return the flat level that chance alone leaves in the spectrum of a run's error.
+
+    It is the mean variance of a cell; of several channels, that of their mean. Zero of a run that
+    chance does not make.
+    """
+    if not shown.by_chance(run):
+        return 0.0
+    found = list(noises(stored, run, number, shown.field(law, number)))
+    return float(sum(np.mean(noise.cells) for noise in found)) / max(1, len(found)) ** 2
+
+
+# --- panels -------------------------------------------------------------------------------------
+
+
+def _tidy(axes: Axes, unit: str) -> None:
+    """Decades upwards, long waves to the left."""
+    axes.set_xscale("log")
+    if any(np.any(np.isfinite(np.asarray(line.get_ydata(), float))) for line in axes.lines):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(numticks=9))
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.invert_xaxis()
+    axes.set_xlabel(f"wavelength ({unit})")
+    axes.grid(visible=True)
+
+
+def _handles(
+    stored: Stored, numbers: list[int], hues: list[Any], runs: list[StoredRun],
+    compared: list[StoredRun],
+) -> list[Line2D]:  # fmt: skip
+    found = [Line2D([], [], color=hue, label=shown.moment(stored, number))
+             for number, hue in zip(numbers, hues, strict=True)]  # fmt: skip
+    if compared:
+        found.append(Line2D([], [], **FIELD, label="the field itself"))
+    for run in compared:
+        hue = style.colour(runs.index(run))
+        found.append(Line2D([], [], color=hue, label=style.plain(f"error of {run.label}", 50)))
+    if any(shown.by_chance(run) for run in compared):
+        found.append(Line2D([], [], color="0.3", **SHOT_NOISE, label="expected of chance"))
+    return found
