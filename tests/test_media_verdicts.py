@@ -119,7 +119,7 @@ def test_chosen_steps_begin_as_short_as_the_flow_asks_and_balance(kind: str) -> 
     [(["grid.edges={left: {value: 35 g/L}}"], "in the field's own unit"),
      (["propagator.source=1e-3 g/L/s"], "in the field's own unit"),
      (["grid.edges={left: {value: 1e200}}"], "1e+100 at most"),
-     (["propagator.diffusivity={kind: layerz, values: [1, 2]}"], "layers, map, image, schedule"),
+     (["propagator.diffusivity={kind: layerz}"], "layers, map, image, random, schedule"),
      (["propagator.obstacles={kind: boxes, boxes: [{x: [0.01, 0.002]}]}"], "must grow"),
      (["propagator.obstacles={kind: boxes, boxes: [{x: [1, 2]}]}"], "no cell whose centre"),
      (["propagator.flow={kind: uniform, velocity: [1], starts: 2 s, stops: 1 s}"],

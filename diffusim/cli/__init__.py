@@ -11,12 +11,12 @@ import os
 import click
 
 from diffusim.cli.datasets import dataset
-from diffusim.cli.failing import FAILED, INVALID, OUT_OF_TOLERANCE
+from diffusim.cli.failing import FAILED, INVALID, OUT_OF_TOLERANCE, PARTLY_DONE
 from diffusim.cli.knowing import explain, methods, schema
 from diffusim.cli.results import compare, converge, show
 from diffusim.cli.running import check, new, run
 
-__all__ = ["FAILED", "INVALID", "OUT_OF_TOLERANCE", "main"]
+__all__ = ["FAILED", "INVALID", "OUT_OF_TOLERANCE", "PARTLY_DONE", "main"]
 
 # Read by the libraries when they are first imported, later: threads that wait by spinning slow a
 # busy machine down many times over, and at these sizes gain nothing.

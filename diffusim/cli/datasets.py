@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffusim.cli.failing import INVALID, OUT_OF_TOLERANCE, OVERRIDES, SCENARIO, fail, in_sentences
+from diffusim.cli.failing import (
+    INVALID,
+    OUT_OF_TOLERANCE,
+    OVERRIDES,
+    PARTLY_DONE,
+    SCENARIO,
+    fail,
+    in_sentences,
+)
 from diffusim.terminal import on_terminal
 
 if TYPE_CHECKING:
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
     from diffusim.dataset.planning import Job
     from diffusim.dataset.recipe import Recipe
 
-PARTLY_DONE = 4
 MAKE = "make"
 
 
@@ -119,7 +126,7 @@ def _tell(written: Written) -> None:
         )
     if not written.whole:
         click.echo("other shards are missing yet; the last part, or --resume, gathers", err=True)
-    click.echo(f"dataset in {written.folder}", err=True)
+    click.echo(f"dataset in {written.folder}")
 
 
 def _rates(standing: Standing) -> str:
@@ -212,7 +219,7 @@ def verify(folder: Path, samples: int, seed: int, scenario: Path | None, quiet: 
             click.echo(sentence)
         if wrong:
             sys.exit(OUT_OF_TOLERANCE)
-        click.echo(f"all is well in {folder}", err=True)
+        click.echo(f"all is well in {folder}")
 
 
 # --- progress -----------------------------------------------------------------------------------

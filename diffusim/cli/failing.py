@@ -14,7 +14,7 @@ import click
 
 from diffusim.interrupts import Interrupted, Signals
 
-FAILED, INVALID, OUT_OF_TOLERANCE = 1, 2, 3
+FAILED, INVALID, OUT_OF_TOLERANCE, PARTLY_DONE = 1, 2, 3, 4
 # Set to anything, it shows where in the code an unforeseen failure came from.
 TRACEBACK = "DIFFUSIM_TRACEBACK"
 
