@@ -13,7 +13,9 @@ from diffusim.runs import Course
 
 # Peak resident memory, measured: interpreter and libraries; compiled loops; and what the figures
 # and the report take once the run's own arrays are gone.
-PROGRAM, LOOPS, FIGURES = 90 * 2**20, 104 * 2**20, 160 * 2**20
+PROGRAM, LOOPS, FIGURES = 90 * 2**20, 104 * 2**20, 165 * 2**20
+# Figures draw a panel of all cells for some moments of each run; of many cells no more are seen.
+OF_PANELS, MOST_IN_PANELS = 1600, 2**16
 # Frames wait for the disk until there are so many bytes or seconds of them; on their way there they
 # exist three times (as arrays, as a file being built, as its bytes).
 WAITING_BYTES, WAITING_SECONDS, WAITING_COPIES = 64 * 2**20, 2.0, 3
@@ -58,7 +60,8 @@ def memory_needed(courses: Iterable[Course]) -> int:
         most = max(most, work + waiting + others - state)
         kept += max(1, course.channels) * state
     plans = SEGMENT * sum(len(course.segments) for course in courses)
-    return PROGRAM + LOOPS + plans + max(FIGURES, most + kept)
+    cells = min(MOST_IN_PANELS, max((course.grid.cells for course in courses), default=0))
+    return PROGRAM + LOOPS + plans + max(FIGURES + OF_PANELS * cells, most + kept)
 
 
 def memory_at_least(methods: Iterable[Method], grid: Grid) -> int:
