@@ -36,7 +36,7 @@ def survey(frames: Array, found: Array) -> None:
             sums[0] += sums[k]
             changed[0] += changed[k]
         found[t, SMALLEST], found[t, LARGEST], found[t, TOTAL] = lowest[0], highest[0], sums[0]
-        found[t, CHANGED] = changed[0] / frames.shape[1] if t > 0 else 1.0
+        found[t, CHANGED] = np.float64(changed[0]) / frames.shape[1] if t > 0 else 1.0
 
 
 @inlined
