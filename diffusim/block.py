@@ -14,7 +14,7 @@ import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated, Any, ClassVar, NoReturn, Self, cast
+from typing import Annotated, Any, ClassVar, NoReturn, Self, cast, get_args
 
 import numpy as np
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
@@ -287,6 +288,32 @@ class Member(Block):
                 yield word, cls.find(word)
             except Unsupported as reason:
                 yield word, reason
+
+
+def by_kind(union: Any) -> BeforeValidator:
+    """Return what chooses one class of a union of blocks by ``kind``, so that errors speak of it.
+
+    Parameters
+    ----------
+    union : type
+        Blocks, each with the word that stands for it as the type of its field ``kind``.
+    """
+    kinds = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(union)}
+    known = ", ".join(kinds)
+
+    def read(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, union):
+            return value
+        word = value.get("kind") if isinstance(value, Mapping) else None
+        if word is None:
+            raise Invalid(f"expected a mapping with a 'kind', one of: {known}")
+        if not isinstance(word, str) or word not in kinds:
+            near = difflib.get_close_matches(str(word), kinds, 1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise Invalid(f"there is no kind '{word}' here; {hint}known: {known}", "kind")
+        return kinds[word].model_validate(dict(value), context=info.context)
+
+    return BeforeValidator(read)
 
 
 class OneOf:

@@ -43,7 +43,23 @@ class Balance(NamedTuple):
     accounts: Array
 
 
-class Balanced(Method):
+class Accounted(Method):
+    """What the methods share whose state is the field, or in an open medium a `Balance`."""
+
+    def observe(self, state: Any, _grid: Grid) -> Array:
+        """Return the field."""
+        return np.asarray(state.field if isinstance(state, Balance) else state)
+
+    def extras(self, state: Any) -> dict[str, Array]:
+        """The accounts of an open medium."""
+        return {"accounts": state.accounts} if isinstance(state, Balance) else {}
+
+    def through(self, state: Any) -> Array | None:
+        """What has come in by each account."""
+        return state.accounts if isinstance(state, Balance) else None
+
+
+class Balanced(Accounted):
     """What the methods share that carry a field, and keep a balance of what comes in and leaves.
 
     In a closed medium the state is the field. In an open one it is a `Balance`: what goes through
@@ -76,18 +92,6 @@ class Balanced(Method):
         generator: Generator = segment.view("generator")
         came = generator.ledger(integrals, segment.duration)
         return Balance(u, state.accounts + came)
-
-    def observe(self, state: Any, _grid: Grid) -> Array:
-        """Return the field."""
-        return np.asarray(state.field if isinstance(state, Balance) else state)
-
-    def extras(self, state: Any) -> dict[str, Array]:
-        """The accounts of an open medium."""
-        return {"accounts": state.accounts} if isinstance(state, Balance) else {}
-
-    def through(self, state: Any) -> Array | None:
-        """What has come in by each account."""
-        return state.accounts if isinstance(state, Balance) else None
 
 
 class OnLattice(Balanced):

@@ -19,9 +19,18 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from diffusim.block import Array, Block, Invalid, Metres, MetresPerSecond, Seconds, listed
+from diffusim.block import (
+    Array,
+    Block,
+    Invalid,
+    Metres,
+    MetresPerSecond,
+    Seconds,
+    by_kind,
+    listed,
+)
 from diffusim.files import InputFile, read_array
 from diffusim.grid import Grid
 
@@ -234,28 +243,12 @@ def _sine(halves: float, s: Array) -> Array:
     return np.where((s <= 0.0) | (s >= 1.0), 0.0, np.sin(np.pi * halves * s))
 
 
-_KINDS: dict[str, type[Spoon]] = {
-    "vortex": Vortex, "shear": Shear, "channel": Channel, "double-gyre": DoubleGyre,
-    "uniform": Uniform, "map": StreamMap,
-}  # fmt: skip
-
-
-def _spoon(value: Any, info: ValidationInfo) -> Any:
-    if isinstance(value, dict):
-        kind = value.get("kind")
-        if kind not in _KINDS:
-            raise Invalid(f"expected a 'kind' of flow: {', '.join(_KINDS)}")
-        return _KINDS[kind].model_validate(value, context=info.context)
-    return value
-
-
 def _several(value: Any) -> Any:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-AnySpoon = Annotated[
-    Vortex | Shear | Channel | DoubleGyre | Uniform | StreamMap, BeforeValidator(_spoon)
-]
+_ANY = Vortex | Shear | Channel | DoubleGyre | Uniform | StreamMap
+AnySpoon = Annotated[_ANY, by_kind(_ANY)]
 Flow = Annotated[tuple[AnySpoon, ...], BeforeValidator(_several)]
 
 

@@ -16,7 +16,7 @@ from pydantic import PrivateAttr
 from diffusim.block import Array, Unsupported
 from diffusim.exact.matching import KNOWN, Solution, solution_of
 from diffusim.grid import Grid
-from diffusim.methods import ANY_START, Balance, Beginning, Method, Plan, Prediction
+from diffusim.methods import ANY_START, Accounted, Balance, Beginning, Plan, Prediction
 from diffusim.propagators import Propagator
 from diffusim.segment import Segment
 
@@ -24,7 +24,7 @@ from diffusim.segment import Segment
 COST_FRAME, COST_CELL = 1e-3, 4e-8
 
 
-class Exact(Method):
+class Exact(Accounted):
     """The analytic solution, as means over the cells."""
 
     needs = ("medium",)
@@ -91,18 +91,6 @@ class Exact(Method):
         left = grid.total(u) - grid.total(self.solution(0.0)) - sum(came.values())
         came |= {name: left / len(rest) for name in rest}
         return Balance(u, np.array([came[name] for name in names]))
-
-    def observe(self, state: Any, _grid: Grid) -> Array:
-        """Return the field."""
-        return np.asarray(state.field if isinstance(state, Balance) else state)
-
-    def extras(self, state: Any) -> dict[str, Array]:
-        """The accounts of an open medium."""
-        return {"accounts": state.accounts} if isinstance(state, Balance) else {}
-
-    def through(self, state: Any) -> Array | None:
-        """What has come in by each account."""
-        return state.accounts if isinstance(state, Balance) else None
 
     def predict(
         self, _before: Prediction | None, _reference: Array, _segment: Segment

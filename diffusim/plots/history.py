@@ -48,16 +48,8 @@ def history(stored: Stored, comparison: Comparison) -> Figure:
     if energies:
         _energies(grid[-1], times, runs)
     for axes in grid:
-        axes.set_xlabel(words)
         axes.grid(visible=True)
-        if shown.uneven(stored.times):
-            axes.set_xscale("log")
-            axes.set_xlim(times[times > 0.0].min(), times[-1])
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        elif times.size > 1:
-            axes.set_xlim(times[0], times[-1])
-            if stored.clock == "applications":
-                axes.xaxis.set_major_locator(style.rounded(8, whole=True))
+        shown.along_time(axes, stored, times)
     handles = [
         Line2D([], [], color=style.colour(place), marker=style.marker(place),
                label=style.plain(run.label, 40)) for place, run in enumerate(runs)

@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
 
 from diffusim import style
 from diffusim.block import Array
@@ -42,7 +41,7 @@ def records(stored: Stored, _comparison: Comparison) -> Figure | None:
             _space_and_time(axes, stored, runs[0], name)
         else:
             _numbers(axes, stored, runs, name)
-        _time_along(axes, stored)
+        shown.along_time(axes, stored, _times(stored))
     for axes in panels[len(names) :]:
         axes.remove()
     handles = [
@@ -99,19 +98,6 @@ def _space_and_time(axes: Axes, stored: Stored, run: StoredRun, name: str) -> No
     axes.set_title(f"{axes.get_title()} ({style.plain(run.label, 24)})")
     quantity = f"{stored.name}{shown.mean_in_words(stored)}"
     style.colour_bar(image, axes, quantity, str(told["units"]), pad=0.02)
-
-
-def _time_along(axes: Axes, stored: Stored) -> None:
-    times = _times(stored)
-    axes.set_xlabel(shown.time_axis(stored)[1])
-    if shown.uneven(times) and times[-1] > 0.0:
-        axes.set_xscale("log")
-        axes.set_xlim(times[times > 0.0].min(), times[-1])
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    elif times.size > 1:
-        axes.set_xlim(times[0], times[-1])
-        if stored.clock == "applications":
-            axes.xaxis.set_major_locator(style.rounded(8, whole=True))
 
 
 def _mean(values: Array, run: StoredRun) -> Array:

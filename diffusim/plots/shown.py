@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.image import AxesImage
+from matplotlib.ticker import FuncFormatter
 from pydantic import TypeAdapter
 
 from diffusim import quantities, style
@@ -146,6 +147,25 @@ def time_axis(stored: Header) -> tuple[float, str]:
         return 1.0, "applications"
     seconds, unit = style.time_unit(float(stored.times[-1]))
     return seconds, f"time ({unit})"
+
+
+def along_time(axes: Axes, stored: Header, times: Array) -> None:
+    """Let an axis of times run as they do: evenly, or by decades where they lie unevenly.
+
+    Parameters
+    ----------
+    times : array
+        In the unit of `time_axis`.
+    """
+    axes.set_xlabel(time_axis(stored)[1])
+    if uneven(times) and times[-1] > 0.0:
+        axes.set_xscale("log")
+        axes.set_xlim(times[times > 0.0].min(), times[-1])
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    elif times.size > 1:
+        axes.set_xlim(times[0], times[-1])
+        if stored.clock == "applications":
+            axes.xaxis.set_major_locator(style.rounded(8, whole=True))
 
 
 def uneven(times: Array) -> bool:

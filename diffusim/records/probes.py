@@ -8,14 +8,13 @@ where they are, not a count of those that crossed.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import ConfigDict, Field
 
-from diffusim.block import Array, Block, Invalid, Metres, listed
+from diffusim.block import Array, Block, Invalid, Metres, by_kind, listed
 from diffusim.generator import Generator
 from diffusim.grid import Grid
 from diffusim.propagators import Propagator
@@ -326,24 +325,5 @@ def _content(field: str, grid: Grid) -> str:
 # --- any of them --------------------------------------------------------------------------------
 
 _ANY = Point | Line | Side | Plane | Total
-_KINDS: dict[str, type[Looking]] = {
-    kind.model_fields["kind"].default: kind for kind in get_args(_ANY)
-}
 
-
-def _by_kind(value: Any, info: ValidationInfo) -> Any:
-    """Choose the class by ``kind``, so that errors speak of one class only."""
-    if isinstance(value, Looking):
-        return value
-    known = ", ".join(_KINDS)
-    word = value.get("kind") if isinstance(value, Mapping) else None
-    if word is None:
-        raise Invalid(f"expected a mapping with a 'kind', one of: {known}")
-    if not isinstance(word, str) or word not in _KINDS:
-        near = difflib.get_close_matches(str(word), _KINDS, 1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise Invalid(f"there is no kind '{word}' here; {hint}known: {known}", "kind")
-    return _KINDS[word].model_validate(dict(value), context=info.context)
-
-
-Probe = Annotated[_ANY, BeforeValidator(_by_kind)]
+Probe = Annotated[_ANY, by_kind(_ANY)]
