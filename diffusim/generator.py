@@ -149,13 +149,7 @@ class Generator:
             In s.
         """
         volume = self.volume
-        found = []
-        for rim in self.rims:
-            place = self.beside(rim)
-            across = volume[place] / _cells(self.faces[rim.axis].measure, rim.axis,
-                                            place[rim.axis])  # fmt: skip
-            inward = rim.take * duration - rim.give * integrals[rim.axis][place]
-            found.append(float(np.sum(inward * across)))
+        found = [self.through(rim, integrals[rim.axis], duration) for rim in self.rims]
         if self.loss is not None:
             axes = len(self.shape)
             content = integrals[axes] if len(integrals) > axes else sum(integrals) / axes
@@ -163,6 +157,14 @@ class Generator:
         if self.source is not None:
             found.append(float(np.sum(self.source * volume)) * duration)
         return np.array(found)
+
+    def through(self, rim: Rim, integral: Array, duration: float) -> float:
+        """What came in through a side, of the field integrated over a duration in s."""
+        place = self.beside(rim)
+        across = self.volume[place] / _cells(self.faces[rim.axis].measure, rim.axis,
+                                             place[rim.axis])  # fmt: skip
+        inward = rim.take * duration - rim.give * integral[place]
+        return float(np.sum(inward * across))
 
     # --- what is known of it without solving anything ------------------------------------------
 

@@ -13,9 +13,10 @@ from shell import TINY, diffusim, refused, written
 
 from diffusim import store
 from diffusim.alignment import align, compare_stored
-from diffusim.alignment.cells import Coarsened, Coarsening
+from diffusim.alignment.cells import Coarsened
 from diffusim.alignment.times import common
 from diffusim.block import Array, Unsupported
+from diffusim.coarsening import Coarsening
 from diffusim.verdicts import AS_PREDICTED, NOT_JUDGED
 
 

@@ -11,7 +11,8 @@ from shell import TINY, written
 
 from diffusim import convergence
 from diffusim.block import Invalid, Unsupported
-from diffusim.convergence import Convergence, Point, Series, converge, courses, grids
+from diffusim.coarsening import Coarsening
+from diffusim.convergence import Convergence, Point, Series, converge, courses
 from diffusim.convergence.results import asymptotic, fit, local_orders, pooled, together
 from diffusim.grid import Grid
 from diffusim.methods import Method
@@ -370,7 +371,7 @@ def test_averages_are_those_of_the_volumes_within() -> None:
         Grid(geometry="cylindrical", shape=shape, size=(3.0, 2.0)) for shape in ((8, 6), (4, 3))
     )
     u = rng.random((2, 8, 6))
-    found = grids.averages(u, fine, coarse)
+    found = Coarsening.of(fine, coarse).means(u)
     assert found.shape == (2, 4, 3)
     for c, i, j in np.ndindex(2, 4, 3):
         r = np.array([fine.centres(0)[2 * i], fine.centres(0)[2 * i + 1]])[:, None]

@@ -12,10 +12,10 @@ from shell import ROOT
 import diffusim
 from diffusim import scenario as scenarios
 from diffusim.block import Unsupported
+from diffusim.coarsening import Coarsening
 from diffusim.exact import cut_blob, interval
 from diffusim.exact.matching import Solution, analytic_solution, solution_of
 from diffusim.scenario import Scenario
-from diffusim.truncation import averages
 
 D = 1e-6
 
@@ -164,7 +164,9 @@ def test_the_solution_is_what_finer_and_finer_cells_approach_with_order_two(name
     assert solution.name.startswith(words)
     assert "19" in solution.source
     for time in (500.0, 1500.0):
-        coarse, *finer = (averages(on_cells(s, [time])[0], s.grid, own.grid) for s in levels)
+        coarse, *finer = (
+            Coarsening.of(s.grid, own.grid).means(on_cells(s, [time])[0]) for s in levels
+        )
         truth = solution(time)
         errors = [np.linalg.norm(u - truth) for u in (coarse, *finer)]
         assert errors[0] > 1e-7 * np.linalg.norm(truth)

@@ -16,9 +16,10 @@ from truncation_samples import DAY, D, analytic, carried, medium, scenario, size
 from diffusim import scenario as scenarios
 from diffusim import truncation as truncations
 from diffusim.block import Array, Unsupported
+from diffusim.coarsening import Coarsening
 from diffusim.exact.matching import solution_of
 from diffusim.scenario import Scenario
-from diffusim.truncation import analytic_run, averages, halving, truncation, truncation_of
+from diffusim.truncation import analytic_run, halving, truncation, truncation_of
 
 
 def ratios(given: Scenario, frames: list[Array], truth: Iterator[Array]) -> list[float]:
@@ -123,7 +124,7 @@ def test_a_run_on_finer_cells_is_as_far_as_was_expected(name: str, finer: int) -
     fine = on(given, finer)
     told = truncation(given, "lattice", "lattice", finer=finer).fields()
     for u, v, expected in list(zip(carried(given), carried(fine), told, strict=True))[1:]:
-        apart = size(u - averages(v, fine.grid, given.grid))
+        apart = size(u - Coarsening.of(fine.grid, given.grid).means(v))
         # At the ends of walls and at corners the next term falls hardly faster than the first.
         assert apart / size(expected) == pytest.approx(1.0, abs=1e-9 if finer == 2 else 0.06)
 

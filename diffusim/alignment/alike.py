@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from diffusim import store
-from diffusim.alignment.cells import POWERS, faces_of
+from diffusim.alignment.cells import faces_of
 from diffusim.alignment.differences import scenario_of
 from diffusim.block import Array, Unsupported
+from diffusim.coarsening import POWERS
 from diffusim.comparison import Space
 from diffusim.grid import Grid
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from diffusim import store
 from diffusim.alignment.alike import geometry_of, must_be_alike
-from diffusim.alignment.cells import Coarsened, Coarsening, faces_of
+from diffusim.alignment.cells import Coarsened, faces_of
 from diffusim.alignment.differences import differences, scenario_of
 from diffusim.alignment.labels import labelled, names_of
 from diffusim.alignment.times import Chosen, common
 from diffusim.block import Array, Unsupported
+from diffusim.coarsening import Coarsening
 from diffusim.comparison import Frames, Trajectory
 
 # Arrays that are no fields, whatever their shape.

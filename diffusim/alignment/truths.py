@@ -8,8 +8,9 @@ import numpy as np
 
 from diffusim.alignment.alike import geometry_of
 from diffusim.alignment.bringing import Aligned, brought_to
-from diffusim.alignment.cells import Coarsening, faces_of
+from diffusim.alignment.cells import faces_of
 from diffusim.block import Array, Unsupported
+from diffusim.coarsening import Coarsening
 from diffusim.comparison import ANALYTIC, Trajectory
 from diffusim.norms import relative
 from diffusim.store import Header

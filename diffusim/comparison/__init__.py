@@ -15,12 +15,13 @@ import numpy as np
 
 from diffusim.block import Array, Unsupported
 from diffusim.comparison.diagnosis import diagnosed
-from diffusim.comparison.gaps import ANALYTIC, GapObserver, Truncation, other_truth, truth_of
+from diffusim.comparison.gaps import GapObserver, Truncation, other_truth, truth_of
 from diffusim.comparison.judging import expected_at_most
 from diffusim.comparison.observing import Observer
 from diffusim.comparison.ranking import ranking
 from diffusim.comparison.space import Space
 from diffusim.comparison.table import Comparison, Frames, Gap, Rank, Row, Trajectory
+from diffusim.method import ANALYTIC
 from diffusim.verdicts import NOT_JUDGED, UNEXPLAINED
 
 __all__ = [

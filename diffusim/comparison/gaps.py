@@ -11,9 +11,9 @@ from diffusim import norms
 from diffusim.block import Array
 from diffusim.comparison.table import Gap, Row, Trajectory
 from diffusim.counts import freedom_of
+from diffusim.method import ANALYTIC
 from diffusim.verdicts import FEW_CELLS, HIGH, LOW, NOT_JUDGED, Series, judge_gap
 
-ANALYTIC = "analytic"
 # Of a run and a truth: the relative L2 distance of their limits in each frame, or why none is told.
 Truncation = Callable[[Trajectory, Trajectory], Sequence[float | None] | str]
 # Noise above this part of the field is that of cells with next to nothing in them, whose counts are

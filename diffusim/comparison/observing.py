@@ -59,7 +59,7 @@ class Observer:
         """Take in a frame of the run and of its reference."""
         volume, series = self.space.volume, self.series
         series.append_distances(norms.distances(u, r, volume))
-        self._largest = max(self._largest, size := _size(r, volume))
+        self._largest = max(self._largest, size := norms.size(r, volume))
         self._fallen.append(self._largest / size if size else 1.0)
         self._weigh(number, u)
         least, most = float(np.min(u)), float(np.max(u))
@@ -181,9 +181,3 @@ def _stands_out(own: float | None, other: float | None, fallen: float) -> float 
     if own is None or other is None or fallen <= 1.0 / FALLEN:
         return own
     return own if own > BOUNDS * other * fallen else None
-
-
-def _size(u: Array, volume: float | Array) -> float:
-    """Root of the integral of the square, in units in which no square is lost."""
-    scale = float(np.max(np.abs(u)))
-    return scale * math.sqrt(float(np.sum((u / scale) ** 2 * volume))) if scale else 0.0

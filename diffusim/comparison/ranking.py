@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from diffusim.comparison.gaps import ANALYTIC
 from diffusim.comparison.table import Rank, Row
+from diffusim.method import ANALYTIC
 
 DECADES = tuple(10.0**-k for k in range(1, 15))
 

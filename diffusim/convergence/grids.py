@@ -16,6 +16,7 @@ import numpy as np
 from diffusim import runs, scenario
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.channels import channels_of, each
+from diffusim.coarsening import Coarsening
 from diffusim.convergence import courses
 from diffusim.convergence.courses import PATIENCE, Stage
 from diffusim.convergence.results import Point, Series
@@ -27,7 +28,6 @@ from diffusim.medium.walls import LineWall, RandomWalls
 from diffusim.methods import Method
 from diffusim.reading import ScenarioError
 from diffusim.runs import Course
-from diffusim.truncation import averages
 
 THEORY = 2.0
 # Halvings and doublings of the scenario's own shape where no bounds are given, and at all.
@@ -87,7 +87,7 @@ def _compared(name: str, levels: Sequence[Level], tell: courses.Tell, remark: st
     grids = [course.grid for course, _ in levels]
     points = []
     for grid, fine, u, finer in zip(grids, grids[1:], fields, fields[1:], strict=False):
-        error = courses.error_of(u, averages(finer, fine, grid), grid.volume)
+        error = courses.error_of(u, Coarsening.of(fine, grid).means(finer), grid.volume)
         length = next(h for h, n in zip(grid.spacing, grid.shape, strict=True) if n > 1)
         points.append(Point(length, _named(grid.shape), error))
     series = fitted(

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 from diffusim.block import Array, Block, Invalid, Metres, by_kind, listed
 from diffusim.generator import Generator
 from diffusim.grid import Grid
+from diffusim.medium.faces import face_of
 from diffusim.propagators import Propagator
 from diffusim.segment import Segment
 
@@ -262,16 +263,13 @@ class Plane(Crossing):
         return np.asarray(_through_plane(generator, axis, face, u))
 
     def _face(self, grid: Grid) -> int:
-        axis = grid.axis(self.axis)
-        return int(np.argmin(np.abs(grid.faces(axis) - self.at)))
+        return face_of(grid, grid.axis(self.axis), self.at)
 
 
 def _through_side(generator: Generator, name: str, u: Array) -> float:
     """What comes in through a side: its entry of the ledger, as for one second of this field."""
-    if name not in generator.accounts:
-        return 0.0
-    rates = generator.ledger([u] * u.ndim, 1.0)
-    return float(rates[generator.accounts.index(name)])
+    rim = next((rim for rim in generator.rims if rim.name == name), None)
+    return 0.0 if rim is None else generator.through(rim, u, 1.0)
 
 
 def _through_plane(generator: Generator, axis: int, face: int, u: Array) -> float:
@@ -306,9 +304,11 @@ def _outside(grid: Grid, axis: int, place: float, *path: str | int) -> Iterator[
 
 
 def _no_axis(grid: Grid, name: str) -> Invalid | None:
-    if name in list(grid.names):
-        return None
-    return Invalid(f"there is no axis '{name}'; this grid has {', '.join(grid.names)}", "axis")
+    try:
+        grid.axis(name)
+    except ValueError as problem:
+        return Invalid(str(problem), "axis")
+    return None
 
 
 def _each(grid: Grid) -> str:

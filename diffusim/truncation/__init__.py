@@ -30,17 +30,19 @@ from pydantic import ValidationError
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.channels import channels_of, each
+from diffusim.coarsening import Coarsening
 from diffusim.exact.trajectory import Analytic
 from diffusim.exact.trajectory import analytic_run as analytic_run_of
 from diffusim.generator import Generator
 from diffusim.methods import ANALYTIC, Method
+from diffusim.norms import size
 from diffusim.resources import USABLE, in_words, memory_available, memory_needed
 from diffusim.runs import Course
 from diffusim.scenario import Scenario
 from diffusim.store import Header
-from diffusim.truncation.halving import EVEN, averages, halved, must_approach, power_of
+from diffusim.truncation.halving import EVEN, halved, must_approach, power_of
 
-__all__ = ["Truncation", "analytic_run", "averages", "truncation", "truncation_of"]
+__all__ = ["Truncation", "analytic_run", "truncation", "truncation_of"]
 
 # A prediction must not take longer than this, in s.
 PATIENCE = 10.0
@@ -187,11 +189,12 @@ def _by_halving(scenario: Scenario, limit: str, finer: float) -> Truncation:
     u, v = _start(scenario), _start(finely)
     own, fine = _course(scenario, u, options), _course(finely, v, options)
     seconds = _within_budget(own, fine)
+    coarse = Coarsening.of(fine.grid, own.grid)
 
     def frames() -> Iterator[Array | None]:
         spread, stands = _spreads(own), _Standing(u)
         for one, two in zip(own.frames(u), fine.frames(v), strict=True):
-            apart = factor * (one.field - averages(two.field, fine.grid, own.grid))
+            apart = factor * (one.field - coarse.means(two.field))
             early = _too_early(one.field, spread.get(one.time))
             yield apart if stands.out(apart, one.field) and not early else None
 
@@ -209,20 +212,14 @@ class _Standing:
     """
 
     def __init__(self, u: Array) -> None:
-        self._largest = _size(u)
+        self._largest = size(u)
 
     def out(self, apart: Array, u: Array) -> bool:
         """Take in a frame, and say whether the difference in it can be told."""
-        self._largest = max(self._largest, here := _size(u))
+        self._largest = max(self._largest, here := size(u))
         if here >= FALLEN * self._largest:
             return True
-        return PROMISED * self._largest <= SMALL_PART * _size(apart)
-
-
-def _size(u: Array) -> float:
-    """Root of the sum of squares, of which none is lost."""
-    scale = float(np.max(np.abs(u)))
-    return scale * float(np.linalg.norm(u / scale)) if scale else 0.0
+        return PROMISED * self._largest <= SMALL_PART * size(apart)
 
 
 def _spreads(course: Course) -> dict[float, list[float]]:

@@ -31,24 +31,6 @@ WAVES, LEAST_RATIO, MOST_RATIO, NOTHING = 6, 3.2, 5.0, 1e-12
 EVEN, CORNER, END = 2.0, 4.0 / 3.0, 1.0
 
 
-def averages(u: Array, fine: Grid, coarse: Grid) -> Array:
-    """Mean values of the cells of a grid, from those of one that divides them.
-
-    Parameters
-    ----------
-    u : array
-        Mean values of the fine grid's cells; of several channels, these along a first axis.
-    """
-    volume = np.broadcast_to(fine.volume, fine.shape)
-    content, beside = u * volume, volume
-    first = u.ndim - len(fine.shape)
-    for axis, (n, few) in enumerate(zip(fine.shape, coarse.shape, strict=True)):
-        starts = np.arange(0, n, n // few)
-        content = np.add.reduceat(content, starts, axis + first)
-        beside = np.add.reduceat(beside, starts, axis)
-    return np.asarray(content / beside)
-
-
 def halved(scenario: Scenario) -> Scenario:
     """The scenario with every cell halved along every axis."""
     grid = scenario.grid
