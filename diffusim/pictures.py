@@ -76,6 +76,20 @@ def must_be_free_for_film(path: Path, title: str) -> None:
     _must_be_own(path, title, _is_film_of(path, title), "movie")
 
 
+def must_be_free_for_page(path: Path) -> None:
+    """Refuse to replace what is no report.
+
+    Raises
+    ------
+    Invalid
+        When the name is none of an HTML file, or what is there shall not be lost.
+    """
+    _must_be_safe(path)
+    if path.suffix != ".html":
+        raise Invalid(f"the report is an HTML file; call it '{path.stem}.html', not '{path.name}'")
+    _must_be_own(path, MARK, is_report(path), "report")
+
+
 def _must_be_safe(path: Path) -> None:
     try:
         safe_name(path.name)

@@ -26,10 +26,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from diffusim import quantities
 from diffusim.block import Array
+from diffusim.display import ALARM as ALARM
 from diffusim.quantities import duration as duration
 from diffusim.quantities import number as number
 from diffusim.quantities import power as power
@@ -68,7 +70,8 @@ FIELD, ERROR, SIZE = "viridis", "RdBu_r", "Reds"
 # Okabe and Ito's; black is kept for analytic solutions, and yellow is too pale for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777")
 MARKERS = "osD^vP*Xp"
-ALARM = "#B03A00"
+# What theory says.
+LAW: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0}
 
 _LENGTHS = ((1e3, "km"), (1.0, "m"), (1e-2, "cm"), (1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm"))
 _MISSING = "\N{WHITE SQUARE}"
@@ -230,6 +233,32 @@ def colour(place: int) -> str:
 def marker(place: int) -> str:
     """Return the marker of a run by its place among the runs."""
     return MARKERS[place % len(MARKERS)]
+
+
+def turns(place: int, size: int, runs: int, most: int = 8) -> tuple[int, int]:
+    """Return the first point of a line with a marker, and how many points lie from one to the next.
+
+    Markers take turns, so that lines on top of each other are all seen.
+
+    Parameters
+    ----------
+    place : int
+        That of the run among all.
+    size : int
+        Points of the line.
+    runs : int
+        How many there are.
+    most : int
+        About how many markers a line has.
+    """
+    apart = max(1, size // most)
+    return place * apart // max(1, runs) % apart, apart
+
+
+def handle(place: int, run: str, **more: Any) -> Line2D:
+    """Return what a legend shows of a run by its place among the runs; ``more`` goes before."""
+    look = {"color": colour(place), "marker": marker(place), "label": plain(run, 40)}
+    return Line2D([], [], **(look | more))
 
 
 def colour_bar(

@@ -19,6 +19,8 @@ ALPHA = 1e-6
 
 AS_PREDICTED, UNEXPLAINED, REFERENCE = "as predicted", "unexplained", "reference"
 NOT_JUDGED, UNEXPECTED = "not judged", "outside expect"
+# With these a comparison is not sound.
+UNSOUND = (UNEXPLAINED, UNEXPECTED)
 
 
 @dataclass(frozen=True)

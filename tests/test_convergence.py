@@ -11,10 +11,8 @@ from shell import TINY, written
 
 from diffusim import convergence
 from diffusim.block import Invalid, Unsupported
-from diffusim.coarsening import Coarsening
 from diffusim.convergence import Convergence, Point, Series, converge, courses
 from diffusim.convergence.results import asymptotic, fit, local_orders, pooled, together
-from diffusim.grid import Grid
 from diffusim.methods import Method
 from diffusim.reading import ScenarioError
 
@@ -363,21 +361,6 @@ def test_the_points_of_one_power_are_found_between_coarse_steps_and_round_off() 
     assert local_orders(steps, errors)[2:5] == pytest.approx([2.0, 2.0, 2.0], rel=1e-12)
     assert asymptotic(steps[:4], [1.0, 0.9, 0.5, 0.1]) == (slice(0, 4), False)
     assert asymptotic(steps, [0.0] * 7) == (slice(0, 0), False)
-
-
-def test_averages_are_those_of_the_volumes_within() -> None:
-    rng = np.random.default_rng(1)
-    fine, coarse = (
-        Grid(geometry="cylindrical", shape=shape, size=(3.0, 2.0)) for shape in ((8, 6), (4, 3))
-    )
-    u = rng.random((2, 8, 6))
-    found = Coarsening.of(fine, coarse).means(u)
-    assert found.shape == (2, 4, 3)
-    for c, i, j in np.ndindex(2, 4, 3):
-        r = np.array([fine.centres(0)[2 * i], fine.centres(0)[2 * i + 1]])[:, None]
-        four = u[c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
-        # Rings of equal thickness hold as much as they are far from the axis.
-        assert found[c, i, j] == pytest.approx(np.sum(r * four) / np.sum(2 * r), rel=1e-14)
 
 
 def test_options_are_checked_like_those_of_a_scenario() -> None:

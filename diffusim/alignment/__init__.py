@@ -12,7 +12,7 @@ from dataclasses import replace
 from diffusim import comparison, store
 from diffusim.alignment.alike import space_of
 from diffusim.alignment.bringing import Aligned, align
-from diffusim.alignment.differences import differences, scenario_of
+from diffusim.alignment.differences import differences
 from diffusim.alignment.labels import asked_for
 from diffusim.alignment.truths import Truncations, exact_run
 from diffusim.comparison import ANALYTIC, Comparison, Row, Trajectory, truth_of
@@ -93,7 +93,7 @@ def _instead(found: Comparison, runs: Mapping[str, Trajectory]) -> Iterator[str]
 
 
 def _expected(header: store.Header) -> dict[str, Mapping[str, float]]:
-    told = scenario_of(header).get("expect")
+    told = header.plain.get("expect")
     return {label: {name: most for name, most in limits.items() if most is not None}
             for label, limits in (told if isinstance(told, dict) else {}).items()}  # fmt: skip
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from diffusim import store
 from diffusim.alignment.cells import faces_of
-from diffusim.alignment.differences import scenario_of
 from diffusim.block import Array, Unsupported
 from diffusim.coarsening import POWERS
 from diffusim.comparison import Space
@@ -38,7 +37,7 @@ def must_be_alike(stored: store.Stored, first: store.Stored) -> None:
             f"{both} cannot be compared: they have {len(stored.channels) or 'no'} and "
             f"{len(first.channels) or 'no'} channels"
         )
-    kinds = [scenario_of(each).get("grid") for each in (stored, first)]
+    kinds = [each.plain.get("grid") for each in (stored, first)]
     geometries = [k.get("geometry", "box") for k in kinds if isinstance(k, dict)]
     if stored.axes != first.axes or len(set(geometries)) > 1:
         axes = [", ".join(each.axes) for each in (stored, first)]
@@ -59,7 +58,7 @@ def must_be_alike(stored: store.Stored, first: store.Stored) -> None:
 
 def geometry_of(header: store.Header) -> str | None:
     """Return ``box``, ``cylindrical`` or ``spherical``; None of a lone radius of either."""
-    grid = scenario_of(header).get("grid")
+    grid = header.plain.get("grid")
     if isinstance(grid, dict) and (told := str(grid.get("geometry", "box"))) in POWERS:
         return told
     if "r" not in header.axes:
@@ -70,7 +69,7 @@ def geometry_of(header: store.Header) -> str | None:
 def space_of(header: store.Header) -> Space:
     """Return where the cells of a result are, as far as it tells."""
     try:
-        grid = Grid.model_validate(scenario_of(header)["grid"])
+        grid = Grid.model_validate(header.plain["grid"])
     except (ValueError, KeyError, TypeError):
         grid = None
     if grid is not None and grid.shape == header.shape:

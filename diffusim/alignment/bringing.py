@@ -12,7 +12,7 @@ import numpy as np
 from diffusim import store
 from diffusim.alignment.alike import geometry_of, must_be_alike
 from diffusim.alignment.cells import Coarsened, faces_of
-from diffusim.alignment.differences import differences, scenario_of
+from diffusim.alignment.differences import differences
 from diffusim.alignment.labels import labelled, names_of
 from diffusim.alignment.times import Chosen, common
 from diffusim.block import Array, Unsupported
@@ -155,7 +155,7 @@ def brought_to(
 
 
 def _resolved(header: store.Header, shape: tuple[int, ...], times: Array) -> str:
-    scenario = scenario_of(header)
+    scenario = header.plain
     if not isinstance(scenario.get("grid"), dict):
         return header.resolved
     grid = {**scenario["grid"], "shape": list(shape)}

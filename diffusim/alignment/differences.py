@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,21 +18,12 @@ UNITS = {
 MOST = 4
 
 
-def scenario_of(header: Header) -> dict[str, Any]:
-    """Return the scenario that a result holds as plain values; empty where it holds none."""
-    try:
-        found = json.loads(header.resolved)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def differences(one: Header, other: Header) -> str:
     """Return what differs between two scenarios, such as ``diffusivity 1.5e-09 and 3e-09 m^2/s``.
 
     It is empty where nothing does, or where one of both does not tell.
     """
-    first, second = scenario_of(one), scenario_of(other)
+    first, second = one.plain, other.plain
     if not first or not second:
         return ""
     found = [words for key in KEYS for words in _apart(key, first.get(key), second.get(key))]

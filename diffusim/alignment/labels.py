@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from diffusim.alignment.differences import scenario_of
 from diffusim.store import Header, Stored, StoredRun
 
 
@@ -45,11 +44,17 @@ def labelled(results: Sequence[Stored]) -> Iterator[tuple[str, Stored, StoredRun
             yield free, stored, run
 
 
+def asked(header: Header) -> dict[str, int]:
+    """Return the labels of a scenario's methods, with their rank; none where it does not tell."""
+    methods = header.plain.get("methods")
+    told = [m for m in methods if isinstance(m, dict)] if isinstance(methods, list) else []
+    named = dict.fromkeys(str(m.get("label") or m.get("kind")) for m in told)
+    return {label: rank for rank, label in enumerate(named)}
+
+
 def asked_for(header: Header, labels: Collection[str]) -> set[str]:
     """Return the labels of runs that a scenario asks for; references it got besides are none."""
-    scenario = scenario_of(header)
-    methods = scenario.get("methods")
-    if not isinstance(methods, list):
+    named = asked(header)
+    if not named:
         return set(labels)
-    named = {str(m.get("label") or m.get("kind")) for m in methods if isinstance(m, dict)}
-    return set(labels) & {*named, *({header.reference} if scenario.get("reference") else set())}
+    return set(labels) & {*named, *({header.reference} if header.plain.get("reference") else set())}

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from diffusim.block import Array
 from diffusim.display import comparison_as_html
-from diffusim.verdicts import UNEXPECTED, UNEXPLAINED, Series
+from diffusim.verdicts import UNSOUND, Series
 
 
 class Frames(Protocol):
@@ -163,9 +163,9 @@ class Comparison:
     @property
     def sound(self) -> bool:
         """Whether nothing is unexplained or outside what the scenario expects."""
-        wrong = (UNEXPLAINED, UNEXPECTED)
-        return all(row.verdict not in wrong and (row.gap is None or row.gap.verdict not in wrong)
-                   for row in self.rows)  # fmt: skip
+        found = [row.verdict for row in self.rows]
+        found += [row.gap.verdict for row in self.rows if row.gap is not None]
+        return not set(found) & set(UNSOUND)
 
     def __getitem__(self, label: str) -> Row:
         """Return the row of a run."""
@@ -173,8 +173,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """Return how a notebook shows it."""
-        unsound = (UNEXPLAINED, UNEXPECTED)
-        return comparison_as_html(self.title, self.rows, unsound, self.notes)
+        return comparison_as_html(self.title, self.rows, UNSOUND, self.notes)
 
     def __str__(self) -> str:
         """Return a line per run: its last relative L2 error and the verdict."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,20 +21,17 @@ from diffusim.comparison import Comparison, Row
 from diffusim.counts import LEAST_EXPECTED, NEXT_TO_NOTHING, expected, worths
 from diffusim.plots import outlines, shown
 from diffusim.store import Stored, StoredRun
-from diffusim.verdicts import UNEXPECTED, UNEXPLAINED
+from diffusim.verdicts import UNSOUND
 
 MOST_RUNS = 4
 # Colours and histograms reach so many standard deviations to either side.
 REACH = 4.0
 SCORE = "z-score"
-# Chance leaves this band of standard deviations at one place in twenty.
-BAND = 2.0
 # A particle in a cell that expects fewer than these is where it cannot be.
 IMPOSSIBLE = 1e-9
 LEFT_OUT = "0.8"
 # Deviations smaller than this part of the largest value are round-off.
 TINY = 1e-12
-NORMAL: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0}
 
 
 class Scores(NamedTuple):
@@ -74,7 +71,7 @@ def chance(stored: Stored, comparison: Comparison) -> Figure | None:
     for column, (run, found), title in zip(grid.T, panels, titles, strict=True):
         hue, row = style.colour(shown.runs(stored).index(run)), comparison[run.label]
         (_along if line else _map)(column[0], stored, box, found, hue)
-        bad = row.verdict in (UNEXPLAINED, UNEXPECTED)
+        bad = row.verdict in UNSOUND
         column[0].set_title(title, color=style.ALARM if bad else "black")
         _histogram(column[1], found, hue)
     grid[0, 0].set_ylabel(SCORE if line else f"{stored.axes[1]} ({box.unit})")
@@ -214,7 +211,7 @@ def _along(axes: Axes, stored: Stored, box: shown.Box, found: Scores, hue: str) 
     x, inside = stored.centres[0] / box.metres, found.pools >= 0
     labels = found.pools[inside]
     middles = np.bincount(labels, x[inside]) / np.bincount(labels)
-    axes.axhspan(-BAND, BAND, color=hue, alpha=0.15, linewidth=0.0)
+    axes.axhspan(-shown.BAND, shown.BAND, color=hue, alpha=0.15, linewidth=0.0)
     axes.axhline(0.0, color="0.6", linewidth=0.6)
     axes.plot(middles, np.clip(found.values, -2.0 * REACH, 2.0 * REACH), linestyle="", marker="o",
               markersize=2.5, markeredgewidth=0.0, color=hue)  # fmt: skip
@@ -229,7 +226,7 @@ def _histogram(axes: Axes, found: Scores, hue: str) -> None:
     ends = np.linspace(-REACH, REACH, 17 if z.size < 1000 else 33)
     axes.stairs(density(z, steps, ends), ends, fill=True, color=hue, alpha=0.45)
     x = np.linspace(-REACH, REACH, 161)
-    axes.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi), **NORMAL)
+    axes.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi), **style.LAW)
     # Rounded first, so that nothing reads as minus zero.
     mean = f"{round(float(np.mean(z)), 3) + 0.0:.3f}".replace("-", "\N{MINUS SIGN}")
     pooled = "cells" if z.size == found.cells.size else "cells and pools of cells"
@@ -261,9 +258,10 @@ def _title(row: Row, run: StoredRun, letters: int) -> str:
 
 
 def _handles(line: bool, found: Sequence[Scores]) -> list[Line2D | Patch]:
-    handles: list[Line2D | Patch] = [Line2D([], [], **NORMAL, label="standard normal")]
+    handles: list[Line2D | Patch] = [Line2D([], [], **style.LAW, label="standard normal")]
     if line:
-        handles.append(Patch(color="0.7", linewidth=0.0, label=f"± {BAND:g} standard deviations"))
+        words = f"± {shown.BAND:g} standard deviations"
+        handles.append(Patch(color="0.7", linewidth=0.0, label=words))
     elif any(np.any(np.isnan(scores.cells)) for scores in found):
         handles.append(Patch(color=LEFT_OUT, linewidth=0.0, label="too little expected"))
     return handles

@@ -250,8 +250,7 @@ def _handles(found: Convergence) -> list[Line2D]:
         kind = "slope" if series.by_chance else "order"
         words = f"{style.plain(series.label, 40)}: {kind} {series.power}"
         shown = words.replace("+-", "±").replace(" -", " \N{MINUS SIGN}")
-        handles.append(Line2D([], [], color=style.colour(place), marker=style.marker(place),
-                              label=shown))  # fmt: skip
+        handles.append(style.handle(place, series.label, label=shown))
     points = [point for series in found.series for point in series.points]
     if any(point.expected for point in points):
         words = "expected noise" if found.refine == "particles" else "expected from halved steps"

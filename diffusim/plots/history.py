@@ -50,10 +50,7 @@ def history(stored: Stored, comparison: Comparison) -> Figure:
     for axes in grid:
         axes.grid(visible=True)
         shown.along_time(axes, stored, times)
-    handles = [
-        Line2D([], [], color=style.colour(place), marker=style.marker(place),
-               label=style.plain(run.label, 40)) for place, run in enumerate(runs)
-    ]  # fmt: skip
+    handles = [style.handle(place, run.label) for place, run in enumerate(runs)]
     if len(kinds) > 1:
         handles += [Line2D([], [], color="0.3", label=name, **look)
                     for name, look in kinds.items()]  # fmt: skip

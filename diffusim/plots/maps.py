@@ -12,14 +12,12 @@ from diffusim import quantities, style
 from diffusim.block import Array
 from diffusim.comparison import Comparison, Row
 from diffusim.plots import outlines, shown
-from diffusim.store import Stored, StoredRun
-from diffusim.verdicts import UNEXPECTED, UNEXPLAINED
+from diffusim.store import Header, Stored, StoredRun
+from diffusim.verdicts import UNSOUND
 
 MOST_ROWS_OF_TIME = 400
 ROOTS = {"1/m^2": "1/m", "1/m": "1/m^0.5", "1": "1"}
 ROUND_OFF = float(np.finfo(float).eps)
-# A scale that spans less than this part of its numbers spans their round-off.
-ROUND_OFF_OF_SCALE = 1e-9
 # What is beyond a scale by less than half a step between its colours is not seen to be so.
 SLACK = 1.0 / 510.0
 
@@ -71,7 +69,7 @@ def looked_at(stored: Stored, run: StoredRun, number: int) -> Array:
     return np.sqrt(u) if shown.wave(stored) else u
 
 
-def what_is_looked_at(stored: Stored) -> tuple[str, str]:
+def what_is_looked_at(stored: Header) -> tuple[str, str]:
     """Return name and unit of what is shown of a frame."""
     name, unit = shown.name(stored), stored.unit
     if shown.wave(stored):
@@ -111,9 +109,9 @@ def shared_limits(
     for run, ends, top in zip(runs, spans, later, strict=True):
         if run.label == stored.reference and not shown.by_chance(run):
             low, high = ends
-            positive = low >= -ROUND_OFF_OF_SCALE * high
+            positive = low >= -shown.ROUND_OFF_OF_SCALE * high
             high = top if positive and 0.0 < top < 0.5 * high else high
-    if high - low <= ROUND_OFF_OF_SCALE * max(abs(low), abs(high)):
+    if shown.flat(low, high):
         low, high = everything
     return _overflow(low, high, everything)
 
@@ -138,10 +136,8 @@ def _overflow(
     low: float, high: float, everything: tuple[float, float]
 ) -> tuple[tuple[float, float], str]:
     """The limits of a scale, widened where they are one, and which ends overflow."""
-    size = max(abs(low), abs(high))
-    if high - low <= ROUND_OFF_OF_SCALE * size:
-        half = 0.5 * size or 0.5
-        return (low - half, high + half), "neither"
+    if shown.flat(low, high):
+        return shown.widened(low, high), "neither"
     slack = SLACK * (high - low)
     under, over = everything[0] < low - slack, everything[1] > high + slack
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
@@ -170,7 +166,7 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
     figure = style.figure(2.7 * columns + 1.5, 2.7 * rows + 0.8, stored.title)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     seconds, words = shown.time_axis(stored)
-    upright = _between(times[numbers] / seconds)
+    upright = shown.between(times[numbers] / seconds)
     across = np.linspace(*box.ends(0), stored.shape[0] + 1)
     for axes, run, rows_of_time in zip(grid, runs, pictures, strict=False):
         image = axes.pcolormesh(across, upright, np.stack(rows_of_time),
@@ -202,14 +198,6 @@ def _space_and_time(stored: Stored, runs: Sequence[StoredRun]) -> Figure:
         pad=0.02,
     )
     return figure
-
-
-def _between(times: Array) -> Array:
-    """Limits of the rows of pictures taken at these times."""
-    if times.size == 1:
-        return np.array([times[0] - 0.5, times[0] + 0.5])
-    middle = 0.5 * (times[1:] + times[:-1])
-    return np.concatenate([times[:1], middle, times[-1:]])
 
 
 def _ticks(last: float) -> Array:
@@ -250,7 +238,7 @@ def error(stored: Stored, comparison: Comparison) -> Figure | None:
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, (row, number, _), title in zip(grid, panels, titles, strict=False):
         _error(axes, stored, row, number)
-        bad = row.verdict in (UNEXPLAINED, UNEXPECTED)
+        bad = row.verdict in UNSOUND
         axes.set_title(title, color=style.ALARM if bad else "black")
     for axes in grid[len(panels) :]:
         axes.remove()

@@ -18,7 +18,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from PIL import Image
 
 from diffusim import atomic, pictures, store, style
@@ -220,7 +219,7 @@ def _maps(stored: Stored, runs: Sequence[StoredRun]) -> Stage:
         limits, extend = maps.shared_limits(
             stored, runs, (of(run) for run in runs), settled[0] if settled else frames
         )
-    columns = min(style.columns_for(len(runs)), 3)
+    columns = style.columns_for(len(runs))
     rows = -(-len(runs) // columns)
     width, height = ((4.6 if len(runs) == 1 else 2.9) * part for part in box.size)
     figure = _opened(columns * (width + 0.3) + (0.9 if colours else 1.7),
@@ -303,17 +302,14 @@ def _lines(stored: Stored, runs: Sequence[StoredRun]) -> Stage:
     axes.set_ylabel(style.with_unit(name, unit, width=style.letters(3.0)))
     axes.grid(visible=True)
     x = stored.centres[0] / box.metres
-    drawn = []
+    known, drawn, handles = shown.runs(stored), [], []
     for run in runs:
-        place = shown.runs(stored).index(run) if run in shown.runs(stored) else 0
-        line = Line2D(x, np.zeros(x.size), color=style.colour(place))
-        turn = _turn(place, x.size, len(runs))
-        line.set(label=style.plain(run.label, 40), marker=style.marker(place), markevery=turn,
-                 animated=True)  # fmt: skip
-        axes.add_line(line)
-        drawn.append(line)
-    style.legend(figure, [Line2D([], [], color=line.get_color(), marker=line.get_marker(),
-                                 label=line.get_label()) for line in drawn])  # fmt: skip
+        place = known.index(run) if run in known else 0
+        turn = style.turns(place, x.size, len(runs))
+        drawn += axes.plot(x, np.zeros(x.size), color=style.colour(place), animated=True,
+                           marker=style.marker(place), markevery=turn)  # fmt: skip
+        handles.append(style.handle(place, run.label))
+    style.legend(figure, handles)
     stage = Stage(figure, _words(figure, stored))
     stage.canvas.draw()
     figure.set_layout_engine("none")
@@ -329,9 +325,3 @@ def _lines(stored: Stored, runs: Sequence[StoredRun]) -> Stage:
 
     stage.actors = actors
     return stage
-
-
-def _turn(place: int, size: int, runs: int) -> tuple[int, int]:
-    """Markers that take turns, so that lines on top of each other are all seen."""
-    apart = max(1, size // 8)
-    return place * apart // max(1, runs) % apart, apart

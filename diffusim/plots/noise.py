@@ -26,17 +26,11 @@ class Noise(NamedTuple):
     law: Array
     number: int | None
 
-    def of_sum(self, weights: Array) -> Array:
-        """Variance of weighted sums over the cells, the weights of each sum along the last axes.
+    def less(self, independent: Array, expected: Array) -> Array:
+        """Variances of sums, from those of independent cells and from what the sums expect.
 
         That of a sum of a u is sum a^2 v - (sum a m)^2 / N.
         """
-        axes = tuple(range(-self.cells.ndim, 0))
-        found = np.sum(weights**2 * self.cells, axis=axes)
-        return self.less(found, np.sum(weights * self.law, axis=axes))
-
-    def less(self, independent: Array, expected: Array) -> Array:
-        """Variances of sums, from those of independent cells and from what the sums expect."""
         if self.number is None:
             return independent
         return np.asarray(np.maximum(independent - expected**2 / self.number, 0.0))

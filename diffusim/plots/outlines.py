@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -42,14 +43,18 @@ class Outline(NamedTuple):
 
 def walls(stored: Header) -> tuple[Barrier, ...]:
     """Return the walls of the scenario that a result was computed from, none where it has none."""
-    return _walls(stored.resolved)
+    return _walls(_told(stored))
+
+
+def _told(stored: Header) -> str:
+    """What a scenario tells of its walls, as text by which they are remembered."""
+    return json.dumps(shown.propagator(stored).get("walls") or ())
 
 
 @lru_cache(maxsize=4)
-def _walls(resolved: str) -> tuple[Barrier, ...]:
-    medium = shown.propagator(resolved)
+def _walls(told: str) -> tuple[Barrier, ...]:
     try:
-        return tuple(_WALLS.validate_python(medium.get("walls") or ()))
+        return tuple(_WALLS.validate_python(json.loads(told)))
     except ValueError:
         return ()
 
@@ -64,12 +69,12 @@ def outline(stored: Header, time: float) -> Outline:
     grid = shown.grid(stored)
     if grid is None or len(grid.shape) != 2:
         return Outline(np.zeros((0, 2, 2)), np.zeros((0, 2, 2)))
-    return _outline(stored.resolved, grid, closed(stored, time))
+    return _outline(_told(stored), grid, closed(stored, time))
 
 
 @lru_cache(maxsize=8)
-def _outline(resolved: str, grid: Grid, shut: tuple[bool, ...]) -> Outline:
-    which = [_seen(wall, grid) for wall, there in zip(_walls(resolved), shut, strict=True) if there]
+def _outline(told: str, grid: Grid, shut: tuple[bool, ...]) -> Outline:
+    which = [_seen(wall, grid) for wall, there in zip(_walls(told), shut, strict=True) if there]
     # Whether they are closed was told; here all of them are.
     always = [wall.model_copy(update={"opens": None, "closes": None}) for wall in which]
     found: dict[bool, list[Array]] = {True: [], False: []}

@@ -21,7 +21,6 @@ from diffusim.store import Header, Stored, StoredRun
 
 MOST_RUNS, MOST_TRACKS, MOST_BARS = 3, 30, 24
 PALE = 0.35
-EXPECTED: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0}
 
 
 @style.applied()
@@ -120,8 +119,8 @@ def rate(stored: Header) -> float | None:
     None of any other propagator than diffusion, and of a medium with walls, obstacles, a flow or
     anything else to it. A radius stands for two directions of a cylinder and three of a sphere.
     """
-    medium, grid = shown.scenario(stored).get("propagator"), shown.grid(stored)
-    if not isinstance(medium, Mapping) or medium.get("kind") != "diffusion" or grid is None:
+    medium, grid = shown.propagator(stored), shown.grid(stored)
+    if medium.get("kind") != "diffusion" or grid is None:
         return None
     if {key for key, value in medium.items() if value not in (None, [], {})} - {
         "kind", "diffusivity"
@@ -203,7 +202,7 @@ def _distances(axes: Axes, stored: Stored, runs: list[StoredRun]) -> None:
                       elinewidth=0.8)  # fmt: skip
     known = rate(stored)
     if known is not None:
-        axes.plot(times, known * stored.times / metres**2, **EXPECTED)
+        axes.plot(times, known * stored.times / metres**2, **style.LAW)
     axes.set(xlabel=words, ylabel=f"mean square displacement ({name}²)", ylim=(0.0, None),
              xlim=(0.0, 1.04 * float(times[-1]) or 1.0))  # fmt: skip
     axes.set_title("Distance from the start")
@@ -231,5 +230,5 @@ def _handles(
         label = style.plain(f"{name}mean ± standard error", 50)
         found.append(Line2D([], [], marker="o", markersize=3.0, color=hue, label=label))
     if rate(stored) is not None:
-        found.append(Line2D([], [], **EXPECTED, label="2 d D t"))
+        found.append(Line2D([], [], **style.LAW, label="2 d D t"))
     return found

@@ -14,8 +14,6 @@ from diffusim.store import Stored
 
 # Points of a picture, as many as eyes tell apart; of more a part is shown.
 MOST_POINTS = 6000
-# Chance leaves this band of standard deviations at one place in twenty.
-BAND = 2.0
 FEWEST_BINS, MOST_BINS = 40, 160
 
 
@@ -98,10 +96,10 @@ def _pattern(axes: Axes, stored: Stored, counts: Array, law: Array, axis: int, b
     box = shown.box(stored)
     low, high = box.ends(axis)
     ends = low + np.append(starts, counts.shape[axis]) * (high - low) / counts.shape[axis]
-    middle, half = 0.5 * (ends[1:] + ends[:-1]), BAND * np.sqrt(wanted)
+    middle, half = 0.5 * (ends[1:] + ends[:-1]), shown.BAND * np.sqrt(wanted)
     axes.stairs(found, ends, fill=True, color=style.colour(0), alpha=0.45, label="found")
     axes.fill_between(middle, np.maximum(wanted - half, 0.0), wanted + half, color="0.5", alpha=0.3,
-                      linewidth=0.0, label=f"law ± {BAND:g} standard deviations")  # fmt: skip
+                      linewidth=0.0, label=f"law ± {shown.BAND:g} standard deviations")  # fmt: skip
     axes.plot(middle, wanted, color="black", linewidth=1.0, label="law")
     axes.set(xlim=(low, high), ylim=(0.0, None))
     axes.set_xlabel(f"{stored.axes[axis]} ({box.unit})")

@@ -13,7 +13,7 @@ from diffusim import style
 from diffusim.comparison import Comparison, Row
 from diffusim.plots import shown
 from diffusim.store import Header
-from diffusim.verdicts import UNEXPECTED, UNEXPLAINED
+from diffusim.verdicts import UNSOUND
 
 # Beyond the points on either side of a logarithmic scale, as a factor.
 MARGIN = 3.0
@@ -62,7 +62,7 @@ def _point(axes: Axes, row: Row, place: int) -> None:
         axes.plot(row.seconds, row.expected, marker, markerfacecolor="white", color=colour,
                   markersize=6.0, zorder=2.5)  # fmt: skip
     axes.plot(row.seconds, row.l2, marker, color=colour, markersize=6.0, zorder=3)
-    if row.verdict in (UNEXPLAINED, UNEXPECTED):
+    if row.verdict in UNSOUND:
         axes.annotate(row.verdict, (row.seconds, row.l2), (6.0, 0.0), textcoords="offset points",
                       va="center", color=style.ALARM)  # fmt: skip
 
@@ -76,11 +76,7 @@ def _limits(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _handles(rows: Sequence[Row], places: dict[str, int]) -> list[Line2D]:
-    found = [
-        Line2D([], [], linestyle="", color=style.colour(places[row.label]),
-               marker=style.marker(places[row.label]), label=style.plain(row.label, 40))
-        for row in rows
-    ]  # fmt: skip
+    found = [style.handle(places[row.label], row.label, linestyle="") for row in rows]
     hollow = Line2D([], [], linestyle="", color="0.4", marker="o", markerfacecolor="white",
                     label="expected")  # fmt: skip
     return [*found, hollow]

@@ -21,12 +21,8 @@ from diffusim.plots import outlines, shown
 from diffusim.plots.noise import Noise, noises
 from diffusim.store import Stored, StoredRun
 
-MOST_TIMES = 4
 # Noise beyond so many times the span of the first run's values is cut off.
 BEYOND = 1.0
-# Chance leaves this band of standard deviations at one place in twenty.
-BAND = 2.0
-ANALYTIC: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0}
 
 
 class Cut(NamedTuple):
@@ -120,7 +116,7 @@ def _draw(stored: Stored, comparison: Comparison, cut: Cut) -> Figure:
     runs, box = shown.runs(stored), shown.box(stored)
     places = stored.centres[cut.axis] / box.metres
     scene = _Scene(stored, comparison, runs, cut, shown.analytic(stored), places)
-    numbers = shown.moments(stored.times, MOST_TIMES)
+    numbers = shown.moments(stored.times, shown.MOST_TIMES)
     rows: list[Callable[[Axes, _Scene, int], None]] = [_values]
     rows += [_steady] if scene.compared(statistical=False) else []
     rows += [_chance] if scene.compared(statistical=True) else []
@@ -161,9 +157,9 @@ def _cuts(stored: Stored, run: StoredRun) -> list[Cut]:
     """
     if len(stored.shape) == 1:
         return [Cut(0, "", 1, lambda u: u)]
-    numbers = [0, *shown.moments(stored.times, MOST_TIMES)]
+    numbers = [0, *shown.moments(stored.times, shown.MOST_TIMES)]
     fields = [shown.mean(run, number) for number in numbers]
-    start = shown.scenario(stored).get("initial", {})
+    start = stored.plain.get("initial", {})
     given = start.get("axis") if start.get("kind") == "halves" and shown.by_chance(run) else None
     for axis, other in ((0, 1), (1, 0)):
         # Chance makes everything uneven; what it was drawn from is what counts.
@@ -214,7 +210,7 @@ def _values(axes: Axes, scene: _Scene, number: int) -> None:
         _curve(axes, scene, run, place, scene.of(run, number))
     if scene.solution is not None:
         truth = scene.analytic(scene.solution, number)
-        axes.plot(scene.places, truth, **ANALYTIC, zorder=4)
+        axes.plot(scene.places, truth, **style.LAW, zorder=4)
 
 
 def _steady(axes: Axes, scene: _Scene, number: int) -> None:
@@ -235,10 +231,8 @@ def _chance(axes: Axes, scene: _Scene, number: int) -> None:
 def _curve(axes: Axes, scene: _Scene, run: StoredRun, place: int, values: Array) -> None:
     options: dict[str, Any] = {"linewidth": 0.7, "zorder": 2.5}
     if not shown.by_chance(run):
-        # Markers take turns, so that curves on top of each other are all seen.
-        apart = max(1, values.size // 8)
-        turn = place * apart // max(1, len(scene.runs))
-        options = {"marker": style.marker(place), "markevery": (turn, apart), "zorder": 3.0}
+        turns = style.turns(place, values.size, len(scene.runs))
+        options = {"marker": style.marker(place), "markevery": turns, "zorder": 3.0}
     axes.plot(scene.places, values, color=style.colour(place), **options)
 
 
@@ -246,7 +240,7 @@ def _band(
     axes: Axes, scene: _Scene, run: StoredRun, number: int, middle: Array, least: float = -np.inf
 ) -> None:
     """Draw where chance leaves it 19 times in 20; counts are nowhere less than nothing."""
-    half = BAND * scene.noise(run, number)
+    half = shown.BAND * scene.noise(run, number)
     low = np.minimum(middle, np.maximum(middle - half, least))
     axes.fill_between(scene.places, low, middle + half, linewidth=0.0, alpha=0.25,
                       color=style.colour(scene.runs.index(run)), zorder=2)  # fmt: skip
@@ -290,15 +284,14 @@ def _share_height(row: Any, scene: _Scene, numbers: Sequence[int]) -> None:
 def _handles(scene: _Scene, walled: bool) -> list[Line2D | Patch]:
     found: list[Line2D | Patch] = []
     for place, run in enumerate(scene.runs):
-        marker = "" if shown.by_chance(run) else style.marker(place)
-        label = style.plain(run.label, 40)
-        found.append(Line2D([], [], color=style.colour(place), marker=marker, label=label))
+        bare = {"marker": ""} if shown.by_chance(run) else {}
+        found.append(style.handle(place, run.label, **bare))
     if scene.solution is not None:
-        found.append(Line2D([], [], **ANALYTIC, label="analytic"))
+        found.append(Line2D([], [], **style.LAW, label="analytic"))
     if walled:
         found.append(Line2D([], [], **outlines.UPRIGHT, label="wall"))
     for run in scene.compared(statistical=True):
-        label = style.plain(f"{run.label}: law ± {BAND:g} standard deviations", 60)
+        label = style.plain(f"{run.label}: law ± {shown.BAND:g} standard deviations", 60)
         hue = style.colour(scene.runs.index(run))
         found.append(Patch(color=hue, alpha=0.25, linewidth=0.0, label=label))
     return found

@@ -22,14 +22,10 @@ from diffusim.plots.noise import noises
 from diffusim.plots.spread import growth_law, is_free, moments
 from diffusim.store import Stored, StoredRun
 
-MOST_TIMES = 4
 # Rings of less than this part of the value in the middle are not shown.
 LEAST = 1e-6
-# Chance leaves this band of standard deviations at one place in twenty.
-BAND = 2.0
 # Widths along both axes that differ by more than this part are those of no circle.
 ROUND = 0.01
-THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0, "zorder": 4}
 
 
 class Rings(NamedTuple):
@@ -91,7 +87,7 @@ def radial(stored: Stored, comparison: Comparison) -> Figure | None:
     grid = shown.grid(stored)
     if grid is None or grid.radial or len(grid.shape) != 2 or not is_free(stored, 1.0):
         return None
-    runs, numbers = shown.runs(stored), shown.moments(stored.times, MOST_TIMES)
+    runs, numbers = shown.runs(stored), shown.moments(stored.times, shown.MOST_TIMES)
     rings = {number: _rings(stored, shown.mean(runs[0], number)) for number in numbers}
     scene = _Scene(stored, comparison, runs, rings, _gaussian(stored, runs[0]))
     columns, reach = len(numbers), max(_reach(scene, number) for number in numbers)
@@ -136,7 +132,7 @@ def _gaussian(stored: Stored, run: StoredRun) -> Callable[[Array, int], Array] |
     Its variance is half the second moment of the first frame and half of what theory adds to it.
     """
     law, _ = growth_law(stored)
-    start = shown.scenario(stored).get("initial", {})
+    start = stored.plain.get("initial", {})
     first, last = (moments(stored, shown.mean(run, number)) for number in (0, -1))
     if law is None or first is None or last is None or start.get("kind") not in ("blob", "packet"):
         return None
@@ -164,28 +160,25 @@ def _panel(axes: Axes, scene: _Scene, number: int, squared: bool) -> None:
         hue = style.colour(place)
         if scene.compared(run):
             law, deviation = scene.noise(run, number)
-            low = np.maximum(law - BAND * deviation, max(least, 0.0))
-            axes.fill_between(places, low, np.maximum(law + BAND * deviation, low), color=hue,
-                              alpha=0.2, linewidth=0.0, zorder=2)  # fmt: skip
+            low = np.maximum(law - shown.BAND * deviation, max(least, 0.0))
+            high = np.maximum(law + shown.BAND * deviation, low)
+            axes.fill_between(places, low, high, color=hue, alpha=0.2, linewidth=0.0, zorder=2)
         values = scene.of(run, number)
+        # Where there is no line all points have markers.
         line = "" if shown.by_chance(run) else "-"
+        turns = style.turns(place, places.size, len(scene.runs))
         axes.plot(places, np.where(values > least, values, np.nan), color=hue, linestyle=line,
                   marker=style.marker(place), markersize=3.0, zorder=3,
-                  markevery=_turns(places.size, place, len(scene.runs), bool(line)))  # fmt: skip
+                  markevery=turns if line else None)  # fmt: skip
     if scene.gaussian is not None:
         squares = np.linspace(0.0, math.sqrt(rings.squares[-1]), 400) ** 2
-        axes.plot(_places(squares, box.metres, squared), scene.gaussian(squares, number), **THEORY)
+        places = _places(squares, box.metres, squared)
+        axes.plot(places, scene.gaussian(squares, number), **style.LAW, zorder=4)
 
 
 def _places(squares: Array, metres: float, squared: bool) -> Array:
     places = squares / metres**2
     return places if squared else np.asarray(np.sqrt(places))
-
-
-def _turns(size: int, place: int, runs: int, joined: bool) -> Any:
-    """Markers that take turns on lines, and all of them where there is no line."""
-    apart = max(1, size // 8)
-    return (place * apart // runs, apart) if joined else None
 
 
 def _tidy(column: Sequence[Axes], scene: _Scene, number: int, reach: float) -> None:
@@ -221,14 +214,13 @@ def _handles(scene: _Scene) -> list[Line2D | Patch]:
     found: list[Line2D | Patch] = []
     for place, run in enumerate(scene.runs):
         line: Any = "" if shown.by_chance(run) else "-"
-        found.append(Line2D([], [], color=style.colour(place), marker=style.marker(place),
-                            markersize=3.0, linestyle=line,
-                            label=style.plain(run.label, 40)))  # fmt: skip
+        found.append(style.handle(place, run.label, markersize=3.0, linestyle=line))
     if any(scene.compared(run) for run in scene.runs):
         found.append(Patch(color="0.75", linewidth=0.0,
-                           label=f"law ± {BAND:g} standard deviations"))  # fmt: skip
+                           label=f"law ± {shown.BAND:g} standard deviations"))  # fmt: skip
     if scene.gaussian is not None:
         _, words = growth_law(scene.stored)
         short = words.partition(" along")[0]
-        found.append(Line2D([], [], **THEORY, label=f"free Gaussian, its moment grown by {short}"))
+        label = f"free Gaussian, its moment grown by {short}"
+        found.append(Line2D([], [], **style.LAW, label=label))
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from diffusim import style
 from diffusim.block import Array
@@ -15,8 +14,6 @@ from diffusim.store import Stored, StoredRun
 
 # Points of a line, and columns of a picture of space and time: a panel has no more pixels.
 MOST_POINTS, MOST_COLUMNS = 2000, 400
-# What changes by less than this part of itself is steady.
-STEADY = 1e-9
 
 
 @style.applied()
@@ -44,12 +41,8 @@ def records(stored: Stored, _comparison: Comparison) -> Figure | None:
         shown.along_time(axes, stored, _times(stored))
     for axes in panels[len(names) :]:
         axes.remove()
-    handles = [
-        Line2D([], [], color=style.colour(place), marker=style.marker(place),
-               label=style.plain(run.label, 40)) for place, run in enumerate(runs)
-    ]  # fmt: skip
     if any(not stored.probes[name].get("axes") for name in names):
-        style.legend(figure, handles)
+        style.legend(figure, [style.handle(place, run.label) for place, run in enumerate(runs)])
     return figure
 
 
@@ -62,14 +55,14 @@ def _numbers(axes: Axes, stored: Stored, runs: list[StoredRun], name: str) -> No
     high = max(float(np.max(values)) for values in lines.values())
     size = max(abs(low), abs(high))
     exponent = style.exponent_of(size)
-    times, apart = _times(stored)[every], max(1, every.size // 6)
+    times = _times(stored)[every]
     for place, values in lines.items():
         chance = shown.by_chance(runs[place])
         look = {"linewidth": 0.8, "alpha": 0.7, "zorder": 2} if chance else {"zorder": 3}
         axes.plot(times, values / 10.0**exponent, color=style.colour(place),
                   marker=style.marker(place), markersize=3.0,
-                  markevery=(place * apart // max(1, len(lines)), apart), **look)  # fmt: skip
-    if high - low <= STEADY * size:
+                  markevery=style.turns(place, every.size, len(lines), 6), **look)  # fmt: skip
+    if shown.flat(low, high):
         half = (0.05 * size or 1.0) / 10.0**exponent
         axes.set_ylim(low / 10.0**exponent - half, high / 10.0**exponent + half)
     words = {"side": "rate", "plane": "rate", "total": f"total of {stored.name}"}
@@ -86,14 +79,11 @@ def _space_and_time(axes: Axes, stored: Stored, run: StoredRun, name: str) -> No
     columns = np.stack([shown.coarse(_mean(found[i : i + 1], run)[0]) for i in every.tolist()])
     box = shown.box(stored)
     low, high = box.ends(axis)
-    low_value, high_value = float(np.min(columns)), float(np.max(columns))
-    if high_value - low_value <= STEADY * max(abs(low_value), abs(high_value)):
-        half = 0.05 * abs(low_value) or 0.5
-        low_value, high_value = low_value - half, high_value + half
-    image = axes.pcolormesh(
-        _between(_times(stored)[every]), np.linspace(low, high, columns.shape[1] + 1), columns.T,
-        cmap=style.FIELD, vmin=low_value, vmax=high_value, rasterized=True,
-    )  # fmt: skip
+    least, largest = shown.widened(float(np.min(columns)), float(np.max(columns)))
+    times = shown.between(_times(stored)[every])
+    upright = np.linspace(low, high, columns.shape[1] + 1)
+    image = axes.pcolormesh(times, upright, columns.T, cmap=style.FIELD, vmin=least, vmax=largest,
+                            rasterized=True)  # fmt: skip
     axes.set_ylabel(f"{stored.axes[axis]} ({box.unit})")
     axes.set_title(f"{axes.get_title()} ({style.plain(run.label, 24)})")
     quantity = f"{stored.name}{shown.mean_in_words(stored)}"
@@ -114,10 +104,3 @@ def _chosen(stored: Stored, most: int) -> Array:
     """Numbers of the records to show, the first and the last among them."""
     count = len(_times(stored))
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-
-
-def _between(times: Array) -> Array:
-    """Limits of the columns of a picture taken at these times."""
-    if times.size == 1:
-        return np.array([times[0] - 0.5, times[0] + 0.5])
-    return np.concatenate([times[:1], 0.5 * (times[1:] + times[:-1]), times[-1:]])

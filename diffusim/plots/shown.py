@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from pydantic import TypeAdapter
 
 from diffusim import quantities, style
+from diffusim.alignment.labels import asked
 from diffusim.block import Array
 from diffusim.comparison import Comparison, Trajectory
 from diffusim.exact.matching import Solution, analytic_solution
@@ -23,6 +23,12 @@ from diffusim.store import Header, Stored, StoredRun
 
 # Square roots of times, so that a diffusion front moves evenly from one picture to the next.
 MOMENTS = (0.0, 0.1, 0.3, 0.6, 1.0)
+# Of them, those of a row of panels that are read closely.
+MOST_TIMES = 4
+# Chance leaves this band of standard deviations at one place in twenty.
+BAND = 2.0
+# A scale that spans less than this part of its numbers spans their round-off.
+ROUND_OFF_OF_SCALE = 1e-9
 # Cells along an axis beyond which a picture shows means of blocks: it has no more pixels than that.
 MOST_CELLS = 1024
 # What is less than this part of the length of an axis is no place on it but zero.
@@ -32,22 +38,15 @@ SCREEN = 0.5
 _OBSTACLES: TypeAdapter[Any] = TypeAdapter(Obstacles)
 
 
-def scenario(stored: Header) -> dict[str, Any]:
-    """Return the scenario that a result was computed from, as plain values."""
-    found = json.loads(stored.resolved)
-    return found if isinstance(found, dict) else {}
-
-
-def propagator(resolved: str) -> dict[str, Any]:
-    """Return the propagator of a scenario, given as it is stored, as plain values."""
-    found = json.loads(resolved)
-    medium = found.get("propagator") if isinstance(found, dict) else None
+def propagator(stored: Header) -> dict[str, Any]:
+    """Return the propagator of the scenario that a result was computed from, as plain values."""
+    medium = stored.plain.get("propagator")
     return medium if isinstance(medium, dict) else {}
 
 
 def analytic(stored: Header) -> Solution | None:
     """Return the analytic solution of the scenario, a function of time, where it has one."""
-    return analytic_solution(scenario(stored)) if grid(stored) is not None else None
+    return analytic_solution(stored.plain) if grid(stored) is not None else None
 
 
 def runs(stored: Stored) -> list[StoredRun]:
@@ -55,25 +54,19 @@ def runs(stored: Stored) -> list[StoredRun]:
 
     References that were only added for a limit of their own are left out.
     """
-    asked = _asked(stored)
-    found = [run for label, run in stored.runs.items()
-             if label in asked or run.facts.get("role") != "reference"]  # fmt: skip
-    return sorted(found, key=lambda run: asked.get(run.label, len(asked)))
+    named = {*asked(stored), stored.reference}
+    found = {label: run for label, run in stored.runs.items()
+             if label in named or run.facts.get("role") != "reference"}  # fmt: skip
+    return [found[label] for label in places(stored, found)]
 
 
 def places(stored: Header, labels: Iterable[str]) -> dict[str, int]:
     """Return the place of each run among all, by which it has its colour in every picture."""
-    asked = _asked(stored)
-    ordered = sorted(labels, key=lambda label: asked.get(label, len(asked)))
+    rank = asked(stored)
+    ordered = sorted(
+        labels, key=lambda label: (label != stored.reference, rank.get(label, len(rank)))
+    )
     return {label: place for place, label in enumerate(ordered)}
-
-
-def _asked(stored: Header) -> dict[str, int]:
-    """Labels that were asked for, with their rank: the main reference, then as in the scenario."""
-    methods = scenario(stored).get("methods", [])
-    asked = [stored.reference, *(m.get("label") or m.get("kind") for m in methods)]
-    named = dict.fromkeys(label for label in asked if label is not None)
-    return {label: rank for rank, label in enumerate(named)}
 
 
 def field(run: StoredRun, number: int) -> Array:
@@ -104,7 +97,7 @@ def name(stored: Header) -> str:
 
 def wave(stored: Header) -> bool:
     """Return whether a field is the probability density of a wave."""
-    return bool(scenario(stored).get("propagator", {}).get("kind") == "schroedinger")
+    return bool(propagator(stored).get("kind") == "schroedinger")
 
 
 def mean_in_words(stored: Header) -> str:
@@ -168,10 +161,33 @@ def along_time(axes: Axes, stored: Header, times: Array) -> None:
             axes.xaxis.set_major_locator(style.rounded(8, whole=True))
 
 
+def between(times: Array) -> Array:
+    """Return the limits of the rows or columns of a picture taken at these times."""
+    if times.size == 1:
+        return np.array([times[0] - 0.5, times[0] + 0.5])
+    return np.concatenate([times[:1], 0.5 * (times[1:] + times[:-1]), times[-1:]])
+
+
 def uneven(times: Array) -> bool:
     """Return whether the frames lie closer together at some times than at others."""
     steps = np.diff(times)
     return steps.size > 1 and float(np.max(steps)) > 1.5 * float(np.min(steps))
+
+
+# --- scales -------------------------------------------------------------------------------------
+
+
+def flat(low: float, high: float) -> bool:
+    """Return whether a scale spans nothing but the round-off of its numbers."""
+    return high - low <= ROUND_OFF_OF_SCALE * max(abs(low), abs(high))
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """Return the limits of a scale of colours, apart from each other also where it is flat."""
+    if not flat(low, high):
+        return low, high
+    half = 0.5 * max(abs(low), abs(high)) or 0.5
+    return low - half, high + half
 
 
 # --- space --------------------------------------------------------------------------------------
@@ -180,7 +196,7 @@ def uneven(times: Array) -> bool:
 def grid(stored: Header) -> Grid | None:
     """Return the grid of the scenario, None where it tells of none or of another one."""
     try:
-        found = Grid.model_validate(scenario(stored).get("grid"))
+        found = Grid.model_validate(stored.plain.get("grid"))
     except ValueError:
         return None
     return found if found.shape == stored.shape else None
@@ -194,7 +210,7 @@ def volume(stored: Header) -> float | Array:
 
 def solid(stored: Header) -> Array | None:
     """Return which cells are solid, where the scenario still tells."""
-    medium, cells = scenario(stored).get("propagator", {}), grid(stored)
+    medium, cells = propagator(stored), grid(stored)
     if cells is None or not medium.get("obstacles"):
         return None
     try:

@@ -20,7 +20,6 @@ from diffusim.plots import shown
 from diffusim.plots.noise import noises
 from diffusim.store import Stored, StoredRun
 
-MOST_TIMES = 4
 # Shells of waves: each this much shorter than the one before, but no thinner than one mode.
 RATIO = 1.12
 # Of fewer modes there is no spectrum to see.
@@ -61,7 +60,7 @@ def spectrum(stored: Stored, comparison: Comparison) -> Figure | None:
     grid, runs = shown.grid(stored), shown.runs(stored)
     if grid is None or grid.radial or grid.cells <= FEWEST:
         return None
-    numbers = shown.moments(stored.times, MOST_TIMES)
+    numbers = shown.moments(stored.times, shown.MOST_TIMES)
     fields = [spectrum_of(shown.mean(runs[0], number), grid) for number in numbers]
     first = shown.mean(runs[0], numbers[0])
     least = ROUND_OFF * float(np.mean(first**2))

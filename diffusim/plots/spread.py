@@ -33,7 +33,7 @@ DECADE = 10.0
 # What is drawn beside lines of these powers of time.
 GUIDES = {0.5: "√t", 1.0: "t"}
 LAWS: tuple[dict[str, Any], ...] = (
-    {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.0},
+    style.LAW,
     {"color": "black", "linestyle": (0, (1, 1.5)), "linewidth": 1.2},
     {"color": "black", "linestyle": (0, (6, 2, 1, 2)), "linewidth": 1.0},
 )
@@ -170,7 +170,7 @@ def is_free(stored: Stored, arrived: float = ARRIVED) -> bool:
         What part of the content may be at the sides of the box in the end.
     """
     runs, last = shown.runs(stored), len(stored.times) - 1
-    medium = shown.scenario(stored).get("propagator", {})
+    medium = shown.propagator(stored)
     bound = any(medium.get(key) for key in BOUND)
     return not bound and bool(runs) and last > 0 and _compact(stored, runs[0], last, arrived)
 
@@ -225,9 +225,8 @@ def growth_law(stored: Stored) -> tuple[Law | None, str]:
     known = rate(stored)
     if known is not None and stored.clock == "seconds":
         return (lambda t: known * t), "2 d D t"
-    scenario = shown.scenario(stored)
-    medium, start, grid = scenario.get("propagator"), scenario.get("initial"), shown.grid(stored)
-    if not isinstance(medium, Mapping) or not isinstance(start, Mapping) or grid is None:
+    medium, start, grid = shown.propagator(stored), stored.plain.get("initial"), shown.grid(stored)
+    if not isinstance(start, Mapping) or grid is None:
         return None, ""
     obstructed = any(medium.get(key) for key in ("potential", "walls", "obstacles", "absorbing"))
     real = medium.get("kind") == "schroedinger" and medium.get("time", "real") == "real"
@@ -253,8 +252,7 @@ def _draw(files: Sequence[Stored], found: Sequence[Spread], title: str) -> Figur
     unit, words = shown.time_axis(latest)
     for place, one in enumerate(found):
         hue, mark, times = style.colour(place), style.marker(place), one.times / unit
-        apart = max(1, times.size // 12)
-        turn = (place * apart // len(found), apart)
+        turn = style.turns(place, times.size, len(found), 12)
         left.plot(times, np.sqrt(one.moment) / metres, color=hue, marker=mark, markevery=turn)
         right.plot(times, np.sqrt(one.growth) / metres, color=hue, marker=mark, markevery=turn)
         if one.paths is not None and one.doubt is not None:
@@ -333,8 +331,7 @@ def _handles(found: Sequence[Spread]) -> list[Line2D]:
         power = one.power
         fitted = "" if math.isnan(power) else f": grows as $t^{{{power:.2f}}}$"
         label = style.plain(one.label, 50) + fitted
-        handles.append(Line2D([], [], color=style.colour(place), marker=style.marker(place),
-                              label=label))  # fmt: skip
+        handles.append(style.handle(place, one.label, label=label))
     if any(one.paths is not None for one in found):
         handles.append(Line2D([], [], color=GREY, marker="o", markersize=5.0, linestyle="",
                               markerfacecolor="none",

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from diffusim import atomic, pictures, store, style
+from diffusim import atomic, store, style
 from diffusim.alignment import Aligned
-from diffusim.block import Invalid
+from diffusim.alignment.labels import in_order
 from diffusim.comparison import Comparison, Trajectory
 from diffusim.pictures import MARK
 from diffusim.pictures import REPORT as NAME
+from diffusim.pictures import must_be_free_for_page as must_be_free
 from diffusim.plots.precision import precision
 from diffusim.report import embedded
 from diffusim.report.levels import levels
@@ -29,24 +30,6 @@ __all__ = ["MARK", "NAME", "anew", "beside", "must_be_free", "of_comparison", "w
 LARGEST, LEAST = 20_000_000, 4_000_000
 # What tables, scenario and script take beside frames and figures.
 _REST = 1_000_000
-
-
-def must_be_free(path: Path) -> None:
-    """Refuse to replace what is no report.
-
-    Raises
-    ------
-    Invalid
-        When the name is none of an HTML file, or what is there shall not be lost.
-    """
-    try:
-        atomic.safe_name(path.name)
-    except store.StoreError as problem:
-        raise Invalid(str(problem)) from None
-    if path.suffix != ".html":
-        raise Invalid(f"the report is an HTML file; call it '{path.stem}.html', not '{path.name}'")
-    if path.exists() and not pictures.is_report(path):
-        raise Invalid(f"'{path}' is here already and is no report of diffusim; choose another name")
 
 
 def write(
@@ -185,10 +168,8 @@ def beside(
             figures = {name: place for name, place in figures.items()
                        if place.parent == path.parent}  # fmt: skip
             figures |= {place.stem: place for place in drawn}
-        order = {label: place for place, label in enumerate(stored.extra.get("order", []))}
-        labels = sorted(stored.runs, key=lambda label: order.get(label, len(order)))
         return write(
-            stored, {label: stored.runs[label] for label in labels}, comparison,
+            stored, {run.label: run for run in in_order(stored)}, comparison,
             path.parent / NAME, figures=figures, parts=parts,
             notes=[str(note) for note in stored.extra.get("notes", [])],
         )  # fmt: skip

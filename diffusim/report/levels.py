@@ -13,7 +13,7 @@ from diffusim import store
 from diffusim.block import Array
 from diffusim.comparison import Comparison, Trajectory
 from diffusim.plots import shown
-from diffusim.plots.maps import ROOTS, SLACK
+from diffusim.plots.maps import SLACK, what_is_looked_at
 from diffusim.report.packing import Packed, Packer
 
 Span = tuple[float, float]
@@ -25,8 +25,6 @@ NONE, STEPS, SIGNED, ZERO = 0, 254, 127, 128
 FINE = 255
 # Bytes that a browser can well hold at once, unpacked.
 MOST_BYTES = 256 * 2**20
-# A scale that spans less than this part of its numbers spans their round-off.
-ROUND_OFF = 1e-9
 
 
 class Look(NamedTuple):
@@ -54,11 +52,9 @@ class Look(NamedTuple):
 
 def look(header: store.Header) -> Look:
     """Return what is shown of the fields of a result, as its figures do."""
-    name, unit, wave = shown.name(header), header.unit, shown.wave(header)
-    if wave:
-        name, unit = f"root of {name}", ROOTS.get(unit, f"root of {unit}" if unit else "")
-    planes = 3 if shown.in_colours(header) else 1
-    return Look(name if planes == 1 else header.name, unit, planes, wave, bool(header.channels))
+    name, unit = what_is_looked_at(header)
+    planes, root = 3 if shown.in_colours(header) else 1, shown.wave(header)
+    return Look(name if planes == 1 else header.name, unit, planes, root, bool(header.channels))
 
 
 @dataclass(frozen=True)
@@ -175,11 +171,8 @@ def _scale(ends: Span) -> Span:
     size = max(map(abs, ends))
     if not math.isfinite(size):
         return 0.0, 1.0
-    low, high = (0.0 if abs(end) <= ROUND_OFF * size else end for end in ends)
-    if high - low <= ROUND_OFF * size or high == low:
-        half = 0.5 * size or 0.5
-        return low - half, high + half
-    return low, high
+    low, high = (0.0 if abs(end) <= shown.ROUND_OFF_OF_SCALE * size else end for end in ends)
+    return shown.widened(low, high)
 
 
 def _span(frames: Sequence[Array]) -> Span:

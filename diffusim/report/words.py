@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from diffusim import quantities, store, style
 from diffusim.comparison import Comparison, Row
 from diffusim.report.levels import FINE, STEPS, Levels
-from diffusim.verdicts import AS_PREDICTED, NOT_JUDGED, UNEXPECTED, UNEXPLAINED
+from diffusim.verdicts import AS_PREDICTED, NOT_JUDGED, UNSOUND
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -98,9 +98,9 @@ def _verdicts(row: Row) -> tuple[str, ...]:
 
 def _wrong(row: Row) -> str:
     """What is wrong with a run, against the reference of its limit or another one."""
-    if row.verdict in (UNEXPLAINED, UNEXPECTED):
+    if row.verdict in UNSOUND:
         return row.verdict
-    if row.gap and row.gap.verdict in (UNEXPLAINED, UNEXPECTED):
+    if row.gap and row.gap.verdict in UNSOUND:
         return f"{row.gap.verdict} against {row.gap.reference}"
     return ""
 
@@ -150,10 +150,8 @@ def ranking(comparison: Comparison) -> Iterator[str]:
 
 def resolved(header: store.Header) -> str:
     """Return the resolved scenario, a key to a line."""
-    try:
-        return json.dumps(json.loads(header.resolved), indent=2, ensure_ascii=False)
-    except ValueError:
-        return header.resolved
+    found = header.plain
+    return json.dumps(found, indent=2, ensure_ascii=False) if found else header.resolved
 
 
 def sentences(parts: Iterable[str]) -> str:

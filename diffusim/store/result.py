@@ -7,6 +7,7 @@ through h5netcdf and through netCDF4 without further help.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,15 @@ class Header:
     def clock(self) -> str:
         """What times are counted in, ``seconds`` or ``applications``."""
         return str(self.extra.get("clock", "seconds"))
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The resolved scenario as plain values; empty where it is not JSON or no mapping."""
+        try:
+            found = json.loads(self.resolved)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def channels(self) -> tuple[str, ...]:
