@@ -71,11 +71,11 @@ class Parts:
     def begin(self) -> None:
         self.number = (self.number + 1) % self.recipe.count
         self.trajectory = self.recipe.trajectory(self.number)
-        self.u, self.channels = self.maker._start(self.trajectory)
+        self.u = self.maker._start(self.trajectory)
 
     def solve(self) -> None:
         """The medium and all frames of it: what `diffusim` does where the naive script solves."""
-        medium = self.maker._in(self.trajectory, self.u, self.channels)
+        medium = self.maker._in(self.trajectory, self.u)
         assert medium.symbol is not None
         medium.symbol.frames(self.u, self.recipe.times, self.out)
 
@@ -97,7 +97,7 @@ class Parts:
     def again(self) -> None:
         medium = self.maker._medium
         assert medium is not None
-        whole = checking.Course(medium.grid, medium.propagator, self.recipe.times, {}, 0,
+        whole = checking.Course(medium.grid, medium.propagator, self.recipe.times, {},
                                 self.maker._segments(medium))  # fmt: skip
         self.maker._second.checked(whole, self.trajectory.seed, self.u, self.out, {})
 

@@ -43,9 +43,20 @@ def _resolved(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
-def _fingerprint(path: Path) -> dict[str, str]:
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
     with path.open("rb") as stream:
-        return {"name": path.name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _fingerprint(path: Path) -> dict[str, str]:
+    return {"name": path.name, "sha256": sha256(path)}
 
 
 InputFile = Annotated[

@@ -179,7 +179,7 @@ def test_the_interval_depends_on_the_seed_alone_and_reaches_every_frame() -> Non
     water, times = Diffusion(diffusivity=1.0), np.arange(9.0)
     modes = Method.read("modes")
     segments = planned(modes, water, grid, times).segments
-    course = checking.Course(grid, water, times, {}, 0, segments)
+    course = checking.Course(grid, water, times, {}, segments)
     second = checking.Second(modes, None, True)
     one = checking.Second(modes, second.chosen(course), True)
 

@@ -239,3 +239,16 @@ def test_maps_tell_the_medium(tmp_path: Path) -> None:
                              vary="{seed: [1, 2]}")).make(0).constants  # fmt: skip
     assert np.unique(constants["diffusivity_map"]).tolist() == [1e-6, 1e-5]
     assert np.count_nonzero(constants["obstacle"]) == 10 * 40
+
+
+def test_a_start_of_channels_among_many_choices_is_refused_where_it_comes(tmp_path: Path) -> None:
+    starts = [f"{{kind: uniform, value: {k}}}" for k in range(40)]
+    starts[5] = "{kind: image, path: portrait, channels: rgb}"
+    path = tmp_path / "many.yaml"
+    text = SCENARIO.format(**USUAL).replace("  trajectories: {train: 4, test: 2}\n", "")
+    vary = f"  vary: {USUAL['vary']}\n"
+    path.write_text(text.replace(vary, f"  sweep: {{grid: {{initial: [{', '.join(starts)}]}}}}\n"))
+    maker = Maker(Recipe.read(path))
+    assert maker.make(4).frames.max() == pytest.approx(4.0)
+    with pytest.raises(Invalid, match="trajectory 5: a dataset takes fields of a single channel"):
+        maker.make(5)

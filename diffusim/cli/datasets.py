@@ -6,7 +6,7 @@ import io
 import re
 import sys
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
     from diffusim.dataset.recipe import Recipe
 
 MAKE = "make"
+_ALONE = "it makes one trajectory, in this process"
+# Options that do not go together, and why.
+_APART = {
+    "--dry-run": {"--sample": "it makes nothing"},
+    "--sample": dict.fromkeys(("--shard", "--workers", "--scheduler", "--resume"), _ALONE),
+    "--resume": {"--overwrite": "keep what is there, or replace it"},
+    "--shard": {
+        "--overwrite": "other parts may be at work there",
+        "--scheduler": "its workers take shards from each other anyway",
+    },
+    "--scheduler": {"--workers": "it has its own"},
+}
 
 
 class _WithDefault(click.Group):
@@ -86,12 +98,16 @@ def make(
     **options: Any,
 ) -> None:
     """Make a dataset: trajectories in shards, statistics, manifest and card."""
+    _refuse_together(
+        {"--dry-run": dry_run, "--sample": sample is not None, "--shard": part, **{
+            f"--{name}": options[name] for name in ("workers", "scheduler", "resume", "overwrite")
+        }}
+    )  # fmt: skip
     with in_sentences("; shards up to now are kept, --resume goes on"):
         if not dry_run and sample is None and not options["scheduler"] and options["workers"] != 1:
             from diffusim.dataset import server
 
             server.start()  # before the long imports, which it does at the same time
-        from diffusim import reading
         from diffusim.dataset.recipe import Recipe
 
         recipe = Recipe.read(scenario, tuple(overrides))
@@ -101,20 +117,23 @@ def make(
         if sample is not None:
             _one(recipe, sample, out, bool(options["overwrite"]))
             return
-        if part is not None and (options["overwrite"] or options["scheduler"]):
-            fail("--shard goes with neither --overwrite nor --scheduler", INVALID)
-        if options["workers"] and options["scheduler"]:
-            fail("a scheduler has its own workers; leave --workers out", INVALID)
         from diffusim.dataset import engine
 
-        values = reading.read(scenario, tuple(overrides)).value
         with Throughput(quiet) as reporter:
             try:
-                written = engine.write(recipe, out or Path("outputs"), shard=part, values=values,
+                written = engine.write(recipe, out or Path("outputs"), shard=part,
                                        reporter=reporter, **options)  # fmt: skip
             except engine.PartlyDone as problem:
                 fail(str(problem), PARTLY_DONE)
         _tell(written)
+
+
+def _refuse_together(given: Mapping[str, object]) -> None:
+    """Refuse options of which one would be left unheard, before anything starts."""
+    for one, others in _APART.items():
+        for other, why in others.items():
+            if given[one] and given[other]:
+                fail(f"{one} does not go with {other}: {why}", INVALID)
 
 
 def _tell(written: Written) -> None:
@@ -139,9 +158,10 @@ def _rates(standing: Standing) -> str:
 
 def _print_rows(recipe: Recipe) -> None:
     """Print the list, a line for each trajectory as it comes: it may be long."""
-    click.echo("\t".join(recipe.columns))
-    for row in recipe.rows():
-        click.echo("\t".join(str(row[name]) for name in recipe.columns))
+    from diffusim.dataset.listing import lines
+
+    for line in lines(recipe):
+        click.echo(line)
 
 
 # --- one trajectory -----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from diffusim.dataset.manifest import Record, versions
+from diffusim.dataset.manifest import LICENCE, Record, versions
 from diffusim.dataset.planning import Job
 from diffusim.resources import in_words
 
@@ -85,7 +85,7 @@ def _what(job: Job, records: Sequence[Record]) -> Iterator[str]:
         f"({shown}), {size}."
     )
     yield ""
-    yield f"* Fields: {', '.join(f'`{name}`' for name in header.fields)} in {header.unit}"
+    yield f"* Field: `{header.field}` in {header.unit}"
     if header.maps:
         names = ", ".join(f"`{q.name}` ({q.unit})" for q in header.maps)
         yield f"* Fields that do not change in time: {names}"
@@ -185,12 +185,12 @@ def _files(job: Job, records: Sequence[Record]) -> Iterator[str]:
     yield "## How to read it"
     yield ""
     yield _READING.format(
-        name=job.recipe.name, file=records[0].file, field=job.header.fields[0],
+        name=job.recipe.name, file=records[0].file, field=job.header.field,
         axes=", ".join(job.header.axes),
     )  # fmt: skip
     yield "`diffusim dataset verify` re-reads all of it and makes some trajectories again."
     yield ""
-    yield "## Licence"
+    yield LICENCE
     yield ""
     yield "Say here under which terms others may use this dataset."
     yield ""

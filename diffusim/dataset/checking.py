@@ -40,7 +40,7 @@ def surveyed(
     Parameters
     ----------
     frames : (frames, *shape) array
-        Float32 or float64, C-contiguous; channels, if there are any, along the second axis.
+        Float32 or float64, C-contiguous.
     first, size : float
         What there was at first and how much of either sign, in field units times volume.
     accounts : (frames, ...) array, optional
@@ -90,8 +90,6 @@ class Course:
         Times of its frames.
     traits : dict
         Traits of the medium and of the start.
-    channels : int
-        How many fields there are along the first axis of a frame; 0 where there is no such axis.
     segments : list of Segment
         From zero to the last frame.
     """
@@ -100,7 +98,6 @@ class Course:
     propagator: Propagator
     times: Array
     traits: dict[str, str]
-    channels: int
     segments: Sequence[Segment]
 
     def between(self, start: float, stop: float) -> list[Segment]:
@@ -238,7 +235,7 @@ class Second:
         found["residual"] = _apart(law, stored, volume)
         if self.method.statistical and "counts" in beside:
             worth = beside["weight"][number] if "weight" in beside else None
-            pair = chi_square_pair(beside["counts"][number], law * volume, course.channels, worth)
+            pair = chi_square_pair(beside["counts"][number], law * volume, worth=worth)
             found["p_value"] = min(1.0, 2.0 * min(pair))
         return found
 
@@ -289,7 +286,7 @@ def able(method: Method, propagator: Propagator, traits: dict[str, str]) -> bool
 
 def _along(method: Method, course: Course, segments: list[Segment], u: Array) -> Array:
     settled = method.settle(segments)
-    carrier = Carrier(settled, course.propagator, course.grid, course.channels)
+    carrier = Carrier(settled, course.propagator, course.grid, 0)
     start, since = segments[0].start, segments[0].since
     origin = Segment(course.grid, course.propagator, start, start, since, 0.0, -1, (0, 0),
                      views=segments[0].views)  # fmt: skip

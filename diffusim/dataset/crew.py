@@ -95,11 +95,11 @@ def gathered(
 
 def _warm(job: Job) -> None:
     """Compile what is needed once, for all processes: they find it in the cache."""
-    from diffusim.dataset.shards import maker_of, sums_of
+    from diffusim.dataset.shards import maker_of, moments_of
 
     with contextlib.suppress(Exception):  # whatever is wrong is told where it happens again
         made = maker_of(job).make(0)
-        sums_of(job.header, made.frames, made.constants)
+        moments_of(job.header, made.frames, made.constants)
 
 
 def _pool(count: int) -> ProcessPoolExecutor:

@@ -13,15 +13,15 @@ import numpy as np
 from diffusim.dataset.leaves import Changes
 from diffusim.scenario import Scenario
 from diffusim.segment import random_key
+from diffusim.store import layout
 from diffusim.variation.distributions import OWN_SEED, Distribution
 from diffusim.variation.keys import SPLITS
 
 # Names that mean something else in a file of a dataset.
 TAKEN = frozenset({
-    "time", "x", "y", "r", "z", "sample", "index", "split", "seed", "checks", "provenance", "kind",
-    "dimensions", "scalars", "boundary_conditions", "t0_fields", "t1_fields", "t2_fields",
-    "tensor", "nu", "grid_type", "dataset_name", "n_trajectories", "n_spatial_dims",
-    "simulation_parameters", "conventions", "obstacle", "diffusivity_map", "random",
+    *layout.TAKEN, "x", "y", "r", "z", "index", "split", "seed", "kind", "grid_type",
+    "dataset_name", "n_trajectories", "n_spatial_dims", "simulation_parameters", "conventions",
+    "obstacle", "diffusivity_map", "random",
 })  # fmt: skip
 
 

@@ -106,7 +106,6 @@ def write(
     shard: tuple[int, int] | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    values: Mapping[str, Any] | None = None,
     reporter: Reporter | None = None,
 ) -> Written:
     """Make a dataset, or those of its shards that are missing.
@@ -129,9 +128,6 @@ def write(
         Keep whole shards of the same recipe and make the others.
     overwrite : bool
         Replace another dataset, or one that is unfinished.
-    values : mapping, optional
-        The scenario as plain values with all that changed it, from which the dataset can be
-        verified; default what the recipe's text says.
     reporter : Reporter, optional
         Whom to tell how far it has come.
 
@@ -154,7 +150,7 @@ def write(
             reporter.note("this dataset is finished; nothing was left to do")
             return Written(job.folder, True, standing)
         known = begun(job, resume=resume or shard is not None, overwrite=overwrite)
-        make_room(job, numbers, values, known)
+        make_room(job, numbers, known)
         if shard is None:
             sweep(job)
         with ExitStack() as stack:

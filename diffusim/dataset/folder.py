@@ -7,11 +7,19 @@ import time as clock
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from diffusim import atomic, reading
-from diffusim.atomic import Lock, Occupied, StoreError
-from diffusim.dataset.manifest import CARD, MANIFEST, RECORDS, STATS, Record, read_manifest
+from diffusim import atomic
+from diffusim.atomic import Lock, Occupied
+from diffusim.dataset.manifest import (
+    CARD,
+    MANIFEST,
+    RECORDS,
+    STATS,
+    Record,
+    digest_of,
+    is_whole,
+    read_manifest,
+)
 from diffusim.dataset.planning import Job
 
 RECIPE, LOCK, LOG = "recipe.json", "dataset.lock", "dataset.log"
@@ -22,86 +30,112 @@ def locked(folder: Path, shard: tuple[int, int] | None) -> Iterator[None]:
     """Hold the folder, or a part of its shards, against everybody else."""
     whole = Lock(folder / LOCK)
     lock = whole if shard is None else Lock(folder / f"dataset-{shard[0]}-of-{shard[1]}.lock")
-    if shard is not None:
-        whole.must_be_free()
+    # Taken before the others are looked at: of two that come at once, one sees the other.
     lock.take()
     try:
-        if shard is None:
-            for part in folder.glob("dataset-*-of-*.lock"):
-                Lock(part).must_be_free()
+        others = [whole] if shard is not None else map(Lock, folder.glob("dataset-*-of-*.lock"))
+        for other in others:
+            other.must_be_free()
         yield
     finally:
         lock.release()
 
 
 def finished(job: Job, *, resume: bool, overwrite: bool) -> bool:
-    """Whether the dataset is there already; refuse if it is another one."""
-    try:
-        manifest = read_manifest(job.folder)
-    except StoreError:
-        if not overwrite:
-            raise
-        manifest = {"digest": ""}
-    if manifest is None:
-        if not overwrite and not (job.folder / RECORDS).exists() and (job.folder / "data").exists():
+    """Whether the dataset is there already, whole; refuse if it is another one, or none at all."""
+    folder = job.folder
+    manifest = read_manifest(folder)
+    if manifest is None and (found := _foreign(folder)):
+        manifest = read_manifest(folder)  # another part may have gathered in between
+        if manifest is None:
             raise Occupied(
-                f"{job.folder / 'data'} holds something else; use --out to choose another folder."
+                f"{folder} holds {found}, which belongs to no dataset of diffusim and is left "
+                "alone; use --out to choose another folder."
             )
+    if manifest is None:
         return False
     same = manifest["digest"] == job.digest
     if not overwrite and not (resume and same):
         what = "this dataset" if same else "another dataset or another version of this one"
         raise Occupied(
-            f"{job.folder} holds {what}; use --overwrite to replace it or --out to choose another "
+            f"{folder} holds {what}; use --overwrite to replace it or --out to choose another "
             "folder."
         )
-    if resume and same:
-        gone = [record for record in manifest["shards"] if not _has_size(job.folder, record)]
-        if not gone:
-            return True
-        _restore_records(job, manifest["shards"])
-    else:
-        _clear(job.folder)
+    if not (resume and same):
+        _clear(folder)
+        return False
+    whole = [record for record in manifest["shards"] if is_whole(folder, record)]
+    wanted = [span.file for span in job.division]
+    if [record.file for record in whole] == wanted and _as_written(folder, manifest["files"]):
+        if _recipe_in(folder) is not None:  # left by a command that was killed at its very end
+            atomic.retire(folder / RECORDS)
+        return True
+    _restore_records(job, whole)
     return False
 
 
-def _has_size(folder: Path, record: Record) -> bool:
+def _foreign(folder: Path) -> str:
+    """The name of something that a dataset would replace and that is of none; empty if all is well.
+
+    The recipe is the first thing that a dataset writes and the last that it removes.
+    """
+    records = folder / RECORDS
+    inside = records.is_dir() and any(not path.name.startswith(".") for path in records.iterdir())
+    there = [name for name in (CARD, STATS, "data") if (folder / name).exists()]
+    there += [RECORDS] if inside or records.is_file() else []
+    return there[0] if there and _recipe_in(folder) is None else ""
+
+
+def _recipe_in(folder: Path) -> str | None:
+    """The hash of the recipe by which an unfinished dataset is made; None if there is none."""
     try:
-        return (folder / record.file).stat().st_size == record.size
+        digest = json.loads((folder / RECORDS / RECIPE).read_text(encoding="utf-8"))["digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return digest if isinstance(digest, str) else None
+
+
+def _as_written(folder: Path, files: Mapping[str, str]) -> bool:
+    """Whether statistics and card are there as they were written."""
+    try:
+        return all(files.get(name) == digest_of(folder / name) for name in (STATS, CARD))
     except OSError:
         return False
 
 
 def _restore_records(job: Job, records: list[Record]) -> None:
-    """Make a dataset that lost a shard an unfinished one."""
+    """Make a dataset that lost something an unfinished one, which keeps what is whole."""
     folder = job.folder / RECORDS
-    atomic.make_folder(folder)
+    _write_recipe(folder, job.digest)
     for record in records:
         atomic.write_text(folder, f"{Path(record.file).stem}.json", record.as_json() + "\n")
-    atomic.write_text(folder, RECIPE, json.dumps({"digest": job.digest}) + "\n")
-    (job.folder / MANIFEST).unlink()
+    with atomic.in_words("Removing", job.folder / MANIFEST):
+        (job.folder / MANIFEST).unlink(missing_ok=True)
+
+
+def _write_recipe(folder: Path, digest: str, **more: object) -> None:
+    atomic.make_folder(folder)
+    atomic.write_text(folder, RECIPE, json.dumps({"digest": digest, **more}) + "\n")
 
 
 def _clear(folder: Path) -> None:
+    # The recipe tells, if this is interrupted, that what is left is of a dataset, of none any more.
+    _write_recipe(folder / RECORDS, "")
     # The manifest goes first: a dataset without it is none.
     for name in (MANIFEST, STATS, CARD):
         with atomic.in_words("Removing", folder / name):
             (folder / name).unlink(missing_ok=True)
-    for name in (RECORDS, "data"):
+    for name in ("data", RECORDS):
         if (folder / name).exists():
             atomic.retire(folder / name)
 
 
 def begun(job: Job, *, resume: bool, overwrite: bool) -> bool:
     """Whether shards of this recipe may lie there; refuse those of others."""
-    folder = job.folder / RECORDS
-    if not folder.exists():
+    digest = _recipe_in(job.folder)
+    if digest is None:
         return False
-    try:
-        digest = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
-        digest = ""
-    if resume and digest in (job.digest, ""):
+    if resume and digest == job.digest:
         return True
     if not overwrite:
         what = "of another version of this scenario" if resume else "unfinished"
@@ -114,15 +148,13 @@ def begun(job: Job, *, resume: bool, overwrite: bool) -> bool:
     return False
 
 
-def make_room(job: Job, numbers: range, values: Mapping[str, Any] | None, known: bool) -> None:
+def make_room(job: Job, numbers: range, known: bool) -> None:
     """Make the folders, and see that the disk has room for what is to come."""
-    for part in (RECORDS, *(f"data/{split}" for split in job.division.splits)):
-        atomic.make_folder(job.folder / part)
-    plain = reading.value(job.recipe.text, job.recipe.name) if values is None else dict(values)
-    atomic.write_text(job.folder / RECORDS, RECIPE,
-                      json.dumps({"digest": job.digest, "scenario": plain}) + "\n")  # fmt: skip
+    _write_recipe(job.folder / RECORDS, job.digest, scenario=job.recipe.values)
+    for split in job.division.splits:
+        atomic.make_folder(job.folder / "data" / split)
     if not job.header.compress:
-        frame = job.recipe.grid.cells * job.header.real.itemsize * len(job.header.fields)
+        frame = job.recipe.grid.cells * job.header.real.itemsize
         there = sum(1 for _ in (job.folder / RECORDS).iterdir()) - 1 if known else 0
         trajectories = max(0, len(numbers) - there) * job.division.size
         most = sum(len(indices) for indices in job.division.splits.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,11 +13,13 @@ from diffusim.dataset.folder import LOCK, RECIPE
 from diffusim.dataset.manifest import (
     CARD,
     FORMAT,
+    LICENCE,
     MANIFEST,
     RECORDS,
     STATS,
     Record,
     Statistics,
+    digest_of,
     manifest_text,
     read_record,
     stats_text,
@@ -57,27 +58,34 @@ def gather(job: Job, parts: bool) -> None:
         atomic.retire(job.folder / RECORDS)
 
 
+def _write_card(job: Job, text: str) -> None:
+    """Write the card, unless it is there with a licence that somebody gave the dataset."""
+    try:
+        there = (job.folder / CARD).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        there = ""
+    head, mark, _ = text.partition(f"\n{LICENCE}")
+    if not there.startswith(head + mark):
+        atomic.write_text(job.folder, CARD, text)
+
+
 def write_summary(job: Job, records: list[Record]) -> None:
     """Write `stats.yaml`, the card, and last the manifest, by which a dataset is finished."""
     scenario = json.loads((job.folder / RECORDS / RECIPE).read_text(encoding="utf-8"))["scenario"]
-    statistics = Statistics(job.recipe.grid.cells, job.header.times.size)
+    statistics = Statistics()
     for record in records:
         if record.split == "train":
             statistics.add(record)
-    fields = list(job.header.fields)
-    known = {name.removesuffix("_sum") for name in records[0].sums if name.endswith("_sum")}
-    maps = sorted(known - {*fields})
-    table = statistics.table(fields, maps)
-    files = {STATS: stats_text(table), CARD: card_text(job, records, table)}
-    digests = {}
-    for name, text in files.items():
-        atomic.write_text(job.folder, name, text)
-        digests[name] = hashlib.sha256(text.encode()).hexdigest()
+    field, maps = job.header.field, sorted(quantity.name for quantity in job.header.maps)
+    table = statistics.table(field, maps, job.header.times.size)
+    atomic.write_text(job.folder, STATS, stats_text(table))
+    _write_card(job, card_text(job, records, table))
+    digests = {name: digest_of(job.folder / name) for name in (STATS, CARD)}
     head = {
         "format": FORMAT, "dataset": job.recipe.name, "title": job.header.title,
         "digest": job.digest, "seed": job.recipe.scenario.seed,
         "splits": {split: len(indices) for split, indices in job.division.splits.items()},
-        "trajectories_per_shard": job.division.size, "fields": fields, "maps": maps,
+        "trajectories_per_shard": job.division.size, "field": field, "maps": maps,
         "cells": job.recipe.grid.cells, "frames": int(job.header.times.size),
         "precision": job.recipe.dataset.precision, "compression": job.recipe.dataset.compression,
         "versions": versions(), "files": digests, "scenario": scenario,

@@ -19,7 +19,7 @@ import numpy as np
 
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.channels import channels_of, each
+from diffusim.channels import channels_of
 from diffusim.dataset import checking
 from diffusim.dataset.media import maps
 from diffusim.dataset.recipe import Recipe, Trajectory
@@ -45,8 +45,8 @@ class Made:
     times : (frames,) array
         In s, or in applications.
     frames : (frames, *shape) array
-        Of the stored precision; channels, if there are any, along the second axis. The array is
-        used again for the next trajectory: copy it to keep it, unless ``out`` was given.
+        Of the stored precision. The array is used again for the next trajectory: copy it to keep
+        it, unless ``out`` was given.
     constants : dict
         Arrays of the grid's shape that tell the medium: ``diffusivity_map``, ``obstacle`` and what
         walls leave open at first, ``open_x`` and ``open_y``; only what is not the same everywhere.
@@ -106,7 +106,6 @@ class _Medium:
 
     grid: Grid
     propagator: Propagator
-    channels: int
     traits: dict[str, str]
     constants: dict[str, Array]
     symbol: Symbol | None
@@ -142,7 +141,7 @@ class Maker:
             propagator, grid = scenario.propagator, scenario.grid
             try:
                 segments = runs.planned(recipe.method, propagator, grid, self._times).segments
-                course = checking.Course(grid, propagator, self._times, propagator.traits(grid), 0,
+                course = checking.Course(grid, propagator, self._times, propagator.traits(grid),
                                          segments)  # fmt: skip
                 usual = second.chosen(course)
             except (Unsupported, Invalid):
@@ -179,28 +178,29 @@ class Maker:
             raise Unsupported(f"trajectory {index}: {problem}") from None
 
     def _made(self, trajectory: Trajectory, out: Array | None) -> Made:
-        u, channels = self._start(trajectory)
-        medium = self._in(trajectory, u, channels)
+        u = self._start(trajectory)
+        medium = self._in(trajectory, u)
         frames = self._room(u, out)
         beside: dict[str, Array] = {}
         if medium.symbol is not None:
-            _transformed(medium.symbol, u, self._times, frames, channels)
+            medium.symbol.frames(u, self._times, frames)
         else:
             beside = self._carried(self._course(medium, trajectory, u), u, frames)
         checks = self._checks(medium, trajectory, u, frames, beside)
         return Made(trajectory.index, trajectory.split, trajectory.seed, trajectory.parameters,
                     self._times, frames, medium.constants, checks)  # fmt: skip
 
-    def _start(self, trajectory: Trajectory) -> tuple[Array, int]:
-        """The initial field, and how many channels it has."""
+    def _start(self, trajectory: Trajectory) -> Array:
+        """The initial field."""
         scenario = trajectory.scenario
         u = scenario.initial_field()
-        channels = channels_of(u, scenario.grid)
+        # Of many choices not all were tried beforehand.
+        if channels_of(u, scenario.grid):
+            raise Invalid("a dataset takes fields of a single channel", "initial")
         if np.iscomplexobj(u) and not scenario.propagator.waves:
             what = scenario.propagator.word
             raise Invalid(f"this start is a wave, which {what} does not carry", "initial", "kind")
-        prepare = scenario.propagator.prepare
-        return each(lambda part: prepare(part, scenario.grid), u, channels), channels
+        return scenario.propagator.prepare(u, scenario.grid)
 
     def _room(self, u: Array, out: Array | None) -> Array:
         shape, dtype = (len(self._times), *u.shape), TYPES[self.recipe.dataset.precision]
@@ -217,18 +217,16 @@ class Maker:
 
     # --- the medium -----------------------------------------------------------------------------
 
-    def _in(self, trajectory: Trajectory, u: Array, channels: int) -> _Medium:
+    def _in(self, trajectory: Trajectory, u: Array) -> _Medium:
         """The medium of a trajectory, the last one's if it is the same."""
         grid, propagator = trajectory.scenario.grid, trajectory.scenario.propagator
         last = self._medium
-        known = last is not None and last.channels == channels
-        if not (last and known and _same(last.grid, grid) and _same(last.propagator, propagator)):
+        if not (last and _same(last.grid, grid) and _same(last.propagator, propagator)):
             traits = propagator.traits(grid)
             symbol, segments = self._modes(grid, propagator, traits), list[Segment]()
-            last = _Medium(grid, propagator, channels, traits, maps(propagator, grid), symbol,
-                           segments)  # fmt: skip
+            last = _Medium(grid, propagator, traits, maps(propagator, grid), symbol, segments)
             self._medium = last
-        traits = {**last.traits, **runs.traits_of(u, channels)}
+        traits = {**last.traits, **runs.traits_of(u)}
         if not checking.able(self.recipe.method, propagator, traits):
             raise Unsupported(refusal(self.recipe.method, propagator, traits) or "")
         return last
@@ -256,8 +254,7 @@ class Maker:
             return course
         course = runs.planned(
             method, medium.propagator, medium.grid, self._times,
-            seed=trajectory.seed, channels=medium.channels,
-            beginning=beginning_of(trajectory.scenario, u),
+            seed=trajectory.seed, beginning=beginning_of(trajectory.scenario, u),
             known=course.segments if course is not None else (),
         )  # fmt: skip
         medium.course, medium.segments = course, course.segments
@@ -296,9 +293,9 @@ class Maker:
             first, size = grid.total(u), grid.total(np.abs(u))
         checks = checking.surveyed(frames, grid, float(facts.get("total", first)), size,
                                    beside.get("accounts"))  # fmt: skip
-        traits = {**medium.traits, **runs.traits_of(u, medium.channels)}
-        whole = checking.Course(grid, medium.propagator, self._times, traits, medium.channels,
-                                self._segments(medium))  # fmt: skip
+        traits = {**medium.traits, **runs.traits_of(u)}
+        segments = self._segments(medium)
+        whole = checking.Course(grid, medium.propagator, self._times, traits, segments)
         return {**checks, **self._second.checked(whole, trajectory.seed, u, frames, beside)}
 
     def _segments(self, medium: _Medium) -> list[Segment]:
@@ -322,13 +319,3 @@ def _same(one: Any, other: Any) -> bool:
         return bool(one == other)
     except ValueError:
         return False
-
-
-def _transformed(symbol: Symbol, u: Array, times: Array, frames: Array, channels: int) -> None:
-    if not channels:
-        symbol.frames(u, times, frames)
-        return
-    for channel in range(channels):
-        own = np.empty((len(times), *u.shape[1:]), frames.dtype)
-        symbol.frames(u[channel], times, own)
-        frames[:, channel] = own

@@ -5,6 +5,7 @@ Nothing here knows the time, the host, a path or how many workers there were.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import platform
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from diffusim.atomic import StoreError
+from diffusim.files import sha256
 
 FORMAT = 1
-RECORDS, MANIFEST, STATS, CARD, SCENARIO = (
-    "records", "manifest.json", "stats.yaml", "README.md", "scenario.json",
-)  # fmt: skip
-_SUMS = "_sum"
+RECORDS, MANIFEST, STATS, CARD = "records", "manifest.json", "stats.yaml", "README.md"
+# What statistics are made of, as `diffusim.loops.moments` finds it.
+MOMENTS = ("mean", "variance", "mean_of_changes", "variance_of_changes")
+# Whoever publishes a dataset says below it under which terms; the rest of the card is ours.
+LICENCE = "## Licence"
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class Record:
         Of the file, in bytes.
     checks : dict
         The least and the greatest of each check.
-    sums : dict
-        Sums over all its trajectories, exact to the last bit.
+    moments : dict
+        Means and variances over all its trajectories, by the names of fields and `MOMENTS`.
     digest : str
         Of the recipe.
     """
@@ -56,7 +59,7 @@ class Record:
     sha256: str
     size: int
     checks: dict[str, tuple[float | None, float | None]]
-    sums: dict[str, float | None]
+    moments: dict[str, float | None]
     digest: str
 
     def as_json(self) -> str:
@@ -77,7 +80,7 @@ class Record:
             str(values["file"]), str(values["split"]), (first, last),
             tuple(map(int, values["seeds"])), str(values["sha256"]), int(values["size"]),
             {name: (low, high) for name, (low, high) in values["checks"].items()},
-            dict(values["sums"]), str(values["digest"]),
+            dict(values["moments"]), str(values["digest"]),
         )  # fmt: skip
 
 
@@ -90,22 +93,62 @@ def read_record(path: Path, digest: str) -> Record | None:
     return record if record.digest == digest else None
 
 
+def is_whole(folder: Path, record: Record) -> bool:
+    """Whether a shard lies in the dataset's folder as it was written."""
+    try:
+        return sha256(folder / record.file) == record.sha256
+    except OSError:
+        return False
+
+
+def digest_of(path: Path) -> str:
+    """Return the sha256 of a file beside the data, of the card up to its licence only.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    if path.name != CARD:
+        return sha256(path)
+    return hashlib.sha256(path.read_bytes().partition(f"\n{LICENCE}".encode())[0]).hexdigest()
+
+
 def extremes(
     checks: Sequence[Mapping[str, float]],
-) -> tuple[dict[str, tuple[float | None, float | None]], dict[str, float | None]]:
-    """Return the least and greatest of every check, and the exact sums of those that are sums.
+) -> dict[str, tuple[float | None, float | None]]:
+    """Return the least and greatest of every check; None, as JSON has it, where not all are finite.
 
-    Numbers that are not finite, which JSON does not know, become None.
+    Parameters
+    ----------
+    checks : sequence of mapping
+        Of each trajectory.
     """
-    ranges, sums = dict[str, tuple[float | None, float | None]](), dict[str, float | None]()
+    ranges = dict[str, tuple[float | None, float | None]]()
     for name in checks[0]:
         values = [float(each[name]) for each in checks]
         finite = all(map(math.isfinite, values))
-        if _SUMS in name:
-            sums[name] = math.fsum(values) if finite else None
-        else:
-            ranges[name] = (min(values), max(values)) if finite else (None, None)
-    return ranges, sums
+        ranges[name] = (min(values), max(values)) if finite else (None, None)
+    return ranges
+
+
+def of_all(statistics: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
+    """Return the moments of trajectories together, which are all of the same length.
+
+    Parameters
+    ----------
+    statistics : sequence of mapping
+        Of each trajectory, as `diffusim.dataset.shards.moments_of` finds them.
+    """
+    found = dict[str, float | None]()
+    alike = [1] * len(statistics)
+    names = list(statistics[0])
+    for mean, variance in zip(names[::2], names[1::2], strict=True):
+        means = [each[mean] for each in statistics]
+        both = pooled(means, [each[variance] for each in statistics], alike)
+        for name, value in zip((mean, variance), both, strict=True):
+            found[name] = value if math.isfinite(value) else None
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -119,51 +162,67 @@ def versions() -> dict[str, str]:
 
 
 class Statistics:
-    """Sums over the shards of the training split, from which mean values and spreads follow.
+    """Moments of the shards of the training split, from which those of all of it follow.
 
-    Shards must come in their order. The sums of a shard are exact, and so is their total, whoever
-    made which shard.
+    Shards must come in their order. Every sum is exact but for its last bit, so the result does not
+    depend on who made which shard.
     """
 
-    def __init__(self, cells: int, frames: int) -> None:
-        self._cells, self._frames = cells, frames
-        self._sums: dict[str, list[float | None]] = {}
-        self._count = 0
+    def __init__(self) -> None:
+        self._moments: dict[str, list[float]] = {}
+        self._counts: list[int] = []
 
     def add(self, record: Record) -> None:
-        """Take the sums of a shard in."""
-        for name, value in record.sums.items():
-            self._sums.setdefault(name, []).append(value)
-        self._count += record.trajectories[1] - record.trajectories[0] + 1
+        """Take the moments of a shard in."""
+        for name, value in record.moments.items():
+            known = self._moments.setdefault(name, [])
+            known.append(math.nan if value is None else value)
+        self._counts.append(record.trajectories[1] - record.trajectories[0] + 1)
 
-    def table(self, fields: Sequence[str], maps: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Return mean, std, rms of each field, and of its changes between frames."""
+    def table(self, field: str, maps: Sequence[str], frames: int) -> dict[str, dict[str, float]]:
+        """Return mean, std, rms of field and maps, of changes too if there are several frames."""
         found: dict[str, dict[str, float]] = {
             f"{word}{kind}": {} for kind in ("", "_delta") for word in ("mean", "std", "rms")
         }
-        for name in (*fields, *maps):
-            frames = self._frames if name in fields else 1
-            self._one(found, name, "", frames, "sum", "sum_of_squares")
-            if name in fields and frames > 1:
-                self._one(found, name, "_delta", frames - 1, *("sum_of_changes",
-                          "sum_of_changes_squared"))  # fmt: skip
+        for name in (field, *maps):
+            self._one(found, name, "", *MOMENTS[:2])
+            if name == field and frames > 1:
+                self._one(found, name, "_delta", *MOMENTS[2:])
         return found
 
     def _one(
-        self, found: dict[str, dict[str, float]], name: str, kind: str, frames: int,
-        plain: str, squares: str,
-    ) -> None:  # fmt: skip
-        number = self._count * frames * self._cells
-        mean = self._total(f"{name}_{plain}") / number
-        square = self._total(f"{name}_{squares}") / number
-        found[f"mean{kind}"][name] = mean
-        found[f"std{kind}"][name] = math.sqrt(max(0.0, square - mean * mean))
-        found[f"rms{kind}"][name] = math.sqrt(square)
+        self, found: dict[str, dict[str, float]], name: str, kind: str, mean: str, variance: str
+    ) -> None:
+        means, variances = (self._moments.get(f"{name}_{word}", []) for word in (mean, variance))
+        whole = len(means) == len(variances) == len(self._counts) > 0
+        middle, spread = pooled(means, variances, self._counts) if whole else (math.nan, math.nan)
+        found[f"mean{kind}"][name] = middle
+        found[f"std{kind}"][name] = math.sqrt(spread)
+        found[f"rms{kind}"][name] = math.sqrt(spread + middle * middle)
 
-    def _total(self, name: str) -> float:
-        values = self._sums.get(name, [])
-        known = [value for value in values if value is not None]
-        return math.fsum(known) if len(known) == len(values) and known else math.nan
+
+def pooled(
+    means: Sequence[float], variances: Sequence[float], counts: Sequence[int]
+) -> tuple[float, float]:
+    """Return mean and variance of parts together, NaN if one of them is not finite.
+
+    Parameters
+    ----------
+    means, variances : sequence of float
+        Of each part.
+    counts : sequence of int
+        How large it is.
+    """
+    if not all(map(math.isfinite, (*means, *variances))):
+        return math.nan, math.nan
+    total = sum(counts)
+    try:
+        mean = math.fsum(n * m for n, m in zip(counts, means, strict=True)) / total
+        apart = (n * (v + (m - mean) * (m - mean))
+                 for n, m, v in zip(counts, means, variances, strict=True))  # fmt: skip
+        return mean, math.fsum(apart) / total
+    except OverflowError:
+        return math.nan, math.nan
 
 
 def stats_text(table: Mapping[str, Mapping[str, float]]) -> str:
@@ -202,14 +261,16 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         found["shards"] = [Record.of(each) for each in found["shards"]]
+        if not found["shards"]:
+            raise ValueError("it names no shards")
         for key, kind in (("digest", str), ("dataset", str), ("files", dict), ("scenario", dict),
-                          ("fields", list), ("maps", list), ("cells", int), ("frames", int),
-                          ("splits", dict)):  # fmt: skip
+                          ("field", str), ("maps", list), ("cells", int), ("frames", int),
+                          ("splits", dict), ("versions", dict)):  # fmt: skip
             if not isinstance(found[key], kind):
                 raise TypeError(key)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise StoreError(
             f"{path} cannot be read: it is damaged or no manifest ({problem})."
         ) from None

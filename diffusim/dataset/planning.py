@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from diffusim.block import Array
-from diffusim.channels import channels_of
 from diffusim.dataset.manifest import versions
 from diffusim.dataset.media import maps
 from diffusim.dataset.recipe import Recipe
@@ -89,22 +88,16 @@ def planned(recipe: Recipe, folder: Path) -> Job:
     ------
     StoreError
         Two things would have the same name in the files.
-    Invalid
-        The first trajectory cannot be begun.
     """
-    scenario = recipe.trajectory(0).scenario
-    count = channels_of(scenario.initial_field(), recipe.grid)
     digest = recipe.digest
-    header = _header(recipe, scenario.initial.names(count) if count else (), digest)
-    trajectory = header.times.size * recipe.grid.cells * max(1, count) * header.real.itemsize
+    header = _header(recipe, digest)
+    trajectory = header.times.size * recipe.grid.cells * header.real.itemsize
     size = max(1, min(recipe.dataset.shard, LARGEST // trajectory))
     return Job(recipe, header, Division(recipe.splits, size), Path(folder), digest)
 
 
-def _header(recipe: Recipe, channels: Sequence[str], digest: str) -> ShardHeader:
+def _header(recipe: Recipe, digest: str) -> ShardHeader:
     scenario, grid = recipe.scenario, recipe.grid
-    name = scenario.field.name
-    suffixes = ["_".join(channel.split()) for channel in channels]
     parameters = tuple(
         Quantity(p.name, p.unit or "1", f"{p.path} of the scenario", p.meanings)
         for p in recipe.parameters
@@ -117,7 +110,7 @@ def _header(recipe: Recipe, channels: Sequence[str], digest: str) -> ShardHeader
     nu = next((n for n in ("diffusivity_map", "diffusivity") if n in numbers), None)
     return ShardHeader(
         dataset=recipe.name, title=scenario.title, unit=scenario.field.unit,
-        fields=tuple(f"{name}_{suffix}" for suffix in suffixes) or (name,),
+        field=scenario.field.name,
         axes=tuple(grid.names), centres=tuple(grid.centres(axis) for axis in grid.axes),
         times=recipe.times, clock=scenario.propagator.clock,
         sides=tuple((_side(low), _side(high)) for low, high in grid.edges),

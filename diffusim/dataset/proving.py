@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from diffusim import runs
+from diffusim import reading, runs
 from diffusim.block import Invalid, Unsupported
 from diffusim.channels import channels_of
 from diffusim.dataset.draws import (
@@ -75,12 +76,23 @@ def proven(source: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     draws = [proof.unmade(draw) if draw.steps[0] in plain else draw for draw in draws]
     constants = _constants(proof.template, draws, {*taken, *(p.name for p in parameters)})
     return {
-        "name": document.source.stem, "text": document.text,
+        "name": document.source.stem, "text": _text(document), "values": document.value,
         "scenario": scenario.model_copy(update={"dataset": None}), "dataset": dataset,
         "method": method, "check": check, "parameters": tuple(parameters),
         "constants": constants, "_draws": tuple(draws), "_template": proof.template,
         "_plain": plain, "_folder": document.source.resolve().parent,
     }  # fmt: skip
+
+
+def _text(document: Document) -> str:
+    """The text of the file, or what became of it by bases and overrides; JSON is YAML."""
+    if reading.value(document.text, document.source.name) == document.value:
+        return document.text
+    lines = (
+        f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+        for key, value in document.value.items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _fixed(dataset: Dataset) -> Iterator[Invalid]:

@@ -57,7 +57,9 @@ class Recipe:
     name : str
         Name of the scenario's file, and of the dataset.
     text : str
-        The file's text.
+        The file's text; where bases or overrides changed what it says, that in JSON.
+    values : dict
+        What the text says, as plain values.
     scenario : Scenario
         The scenario as it is written.
     dataset : Dataset
@@ -74,6 +76,7 @@ class Recipe:
 
     name: str
     text: str
+    values: dict[str, Any]
     scenario: Scenario
     dataset: Dataset
     method: Method

@@ -21,14 +21,21 @@ from diffusim import atomic
 from diffusim.atomic import StoreError
 from diffusim.block import Array, Unsupported
 from diffusim.dataset.making import Made, Maker
-from diffusim.dataset.manifest import RECORDS, Record, extremes, read_record
+from diffusim.dataset.manifest import (
+    MOMENTS,
+    RECORDS,
+    Record,
+    extremes,
+    is_whole,
+    of_all,
+    read_record,
+)
 from diffusim.dataset.planning import Job, Span
 from diffusim.medium import diffusivity as diffusivities
 from diffusim.store.image import Image
 from diffusim.store.layout import ShardHeader, Trajectory
 from diffusim.store.shards import Shard
 
-SUMS = ("sum", "sum_of_squares", "sum_of_changes", "sum_of_changes_squared")
 _own = threading.local()
 
 
@@ -102,15 +109,9 @@ def made_shards(job: Job, numbers: Sequence[int], resume: bool) -> Iterator[Done
 def kept(job: Job, span: Span) -> Record | None:
     """Return the record of a shard that lies there whole and is of this recipe, or None."""
     record = read_record(job.folder / RECORDS / span.record, job.digest)
-    path = job.folder / span.file
     if record is None or record.file != span.file:
         return None
-    try:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None
-    return record if found == record.sha256 else None
+    return record if is_whole(job.folder, record) else None
 
 
 def _built(
@@ -122,6 +123,7 @@ def _built(
     shard: Shard | None = None
     seeds: list[int] = []
     checks: list[Mapping[str, float]] = []
+    statistics: list[Mapping[str, float]] = []
     try:
         for index in span.indices:
             made = maker.make(index)
@@ -134,10 +136,12 @@ def _built(
                 }
                 shard = Shard(image, job.header, len(span.indices), facts)
             maps = completed(job, made)
-            told = {**made.checks, **sums_of(job.header, made.frames, maps)}
-            shard.add(Trajectory(made.index, made.seed, made.parameters, made.frames, maps, told))
+            own = moments_of(job.header, made.frames, maps)
+            shard.add(Trajectory(made.index, made.seed, made.parameters, made.frames, maps,
+                                 {**made.checks, **own}))  # fmt: skip
             seeds.append(made.seed)
-            checks.append(told)
+            checks.append(made.checks)
+            statistics.append(own)
             building += clock.perf_counter() - started
         assert shard is not None
         started = clock.perf_counter()
@@ -147,7 +151,7 @@ def _built(
             shard.abandon()
     building += clock.perf_counter() - started
     record = Record(span.file, span.split, (span.indices[0], span.indices[-1]), tuple(seeds), "",
-                    content.nbytes, *extremes(checks), job.digest)  # fmt: skip
+                    content.nbytes, extremes(checks), of_all(statistics), job.digest)  # fmt: skip
     making = clock.perf_counter() - began - building
     return content, record, {"making": making, "building": building}
 
@@ -201,28 +205,27 @@ def _publish(
     return Done(span.number, record, {**seconds, **spent})
 
 
-def sums_of(header: ShardHeader, frames: Array, constants: Mapping[str, Array]) -> dict[str, float]:
-    """Return the sums over a trajectory that statistics are made of, by the names of `SUMS`.
+def moments_of(
+    header: ShardHeader, frames: Array, constants: Mapping[str, Array]
+) -> dict[str, float]:  # fmt: skip
+    """Return what statistics are made of: of each field of a trajectory the moments `MOMENTS`.
 
     Parameters
     ----------
     header : ShardHeader
-        Names the fields.
+        Names the field.
     frames : array
-        Shape (T, *shape) or (T, C, *shape), as they are stored.
+        Shape (T, *shape), as they are stored.
     constants : mapping
         Fields that do not change in time.
     """
     from diffusim.loops.moments import moments
 
-    single = len(header.fields) == 1 and frames.ndim == 1 + len(header.axes)
-    parts = [frames] if single else [frames[:, c] for c in range(len(header.fields))]
-    fields = [*zip(header.fields, parts, strict=True),
-              *((name, values[None]) for name, values in constants.items())]  # fmt: skip
-    found: dict[str, float] = {}
+    fields = [(header.field, frames), *((name, values[None]) for name, values in constants.items())]
+    told: dict[str, float] = {}
     for name, part in fields:
         flat = np.ascontiguousarray(part, header.real).reshape(len(part), -1)
-        sums = np.empty(4)
-        moments(flat, sums)
-        found |= {f"{name}_{word}": float(s) for word, s in zip(SUMS, sums, strict=True)}
-    return found
+        found = np.empty(len(MOMENTS))
+        moments(flat, found)
+        told |= {f"{name}_{word}": float(v) for word, v in zip(MOMENTS, found, strict=True)}
+    return told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,19 +11,20 @@ from typing import Any
 import numpy as np
 
 from diffusim.atomic import StoreError
-from diffusim.block import Array
 from diffusim.dataset.making import Maker
 from diffusim.dataset.manifest import (
     STATS,
     Record,
     Statistics,
+    digest_of,
     read_manifest,
     stats_text,
     versions,
 )
 from diffusim.dataset.planning import Division, Job, planned
 from diffusim.dataset.recipe import Recipe
-from diffusim.dataset.shards import completed, sums_of
+from diffusim.dataset.shards import completed, moments_of
+from diffusim.files import sha256
 from diffusim.reading import ScenarioError
 from diffusim.store.opened import OpenedShard, opened
 from diffusim.store.rules import problems as broken_rules
@@ -62,13 +62,19 @@ def verify(
     Raises
     ------
     StoreError
-        There is no dataset, or its manifest cannot be read.
+        There is no dataset, or the scenario that it keeps cannot be used.
     ScenarioError
         The scenario cannot be used.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
+    try:
+        manifest = read_manifest(folder)
+    except StoreError as problem:
+        yield str(problem)
+        return
     if manifest is None:
+        if folder.is_file():
+            raise StoreError(f"{folder} is a file; name the folder of a dataset.")
         raise StoreError(f"{folder} holds no finished dataset: there is no manifest.json.")
     job = planned(_recipe(folder, manifest, scenario), folder)
     if job.digest != manifest["digest"]:
@@ -76,6 +82,9 @@ def verify(
         return
     records: list[Record] = manifest["shards"]
     yield from _of_files(folder, manifest)
+    if len(records) != len(job.division):
+        yield f"manifest.json has {len(records)} shards; the scenario makes {len(job.division)}"
+        return
     yield from _of_shards(job, records)
     read = []
     for number, record in enumerate(records):
@@ -85,8 +94,9 @@ def verify(
         progress((number + 1) / (len(records) + samples))
     if len(read) == len(records):
         yield from _of_statistics(folder, manifest)
+    maker = Maker(job.recipe)
     for number, (record, row) in enumerate(_drawn(read, samples, seed)):
-        yield from _made_again(job, record, row, manifest["versions"])
+        yield from _made_again(job, maker, record, row, manifest["versions"])
         progress((len(records) + number + 1) / (len(records) + samples))
 
 
@@ -96,7 +106,7 @@ def _recipe(folder: Path, manifest: Mapping[str, Any], scenario: Path | None) ->
     with tempfile.TemporaryDirectory() as place:
         # JSON is YAML; the name is that of the dataset.
         source = Path(place) / f"{manifest['dataset']}.yaml"
-        source.write_text(json.dumps(manifest["scenario"]), encoding="utf-8")
+        source.write_text(json.dumps(manifest["scenario"], ensure_ascii=False), encoding="utf-8")
         try:
             return Recipe.read(source)
         except ScenarioError as error:
@@ -110,7 +120,7 @@ def _recipe(folder: Path, manifest: Mapping[str, Any], scenario: Path | None) ->
 def _of_files(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     for name, digest in manifest["files"].items():
         try:
-            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            found = digest_of(folder / name)
         except OSError as problem:
             yield f"{name} cannot be read: {problem.strerror}"
             continue
@@ -126,9 +136,6 @@ def _of_files(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
 def _of_shards(job: Job, records: list[Record]) -> Iterator[str]:
     """Whether the records are those of the recipe, and no seed stands twice."""
     division: Division = job.division
-    if len(records) != len(division):
-        yield f"manifest.json has {len(records)} shards; the scenario makes {len(division)}"
-        return
     seeds = set[int]()
     for record, span in zip(records, division, strict=True):
         wanted = (span.file, span.split, (span.indices[0], span.indices[-1]))
@@ -142,8 +149,7 @@ def _of_shards(job: Job, records: list[Record]) -> Iterator[str]:
 def _of_shard(job: Job, record: Record) -> Iterator[str]:
     path = job.folder / record.file
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256(path)
     except OSError as problem:
         yield f"{record.file} cannot be read: {problem.strerror}"
         return
@@ -167,9 +173,9 @@ def _of_trajectories(job: Job, record: Record, shard: OpenedShard) -> Iterator[s
         yield f"{record.file} was made by another recipe"
     maps = [quantity.name for quantity in job.header.maps]
     for row in range(last - first + 1):
-        frames = _frames(job, shard, row)
+        frames = shard.field(job.header.field, row)
         checks = shard.checks(row)
-        found = sums_of(job.header, frames, {name: shard.field(name, row) for name in maps})
+        found = moments_of(job.header, frames, {name: shard.field(name, row) for name in maps})
         found |= {"minimum": float(np.min(frames)), "maximum": float(np.max(frames))}
         wrong = [name for name, value in found.items() if not _same(value, checks.get(name))]
         if wrong:
@@ -183,17 +189,12 @@ def _same(one: float, other: float | None) -> bool:
     return other is not None and (one == other or (one != one and other != other))
 
 
-def _frames(job: Job, shard: OpenedShard, row: int) -> Array:
-    fields = [shard.field(name, row) for name in job.header.fields]
-    return fields[0] if len(fields) == 1 else np.stack(fields, axis=1)
-
-
 def _of_statistics(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    statistics = Statistics(manifest["cells"], manifest["frames"])
+    statistics = Statistics()
     for record in manifest["shards"]:
         if record.split == "train":
             statistics.add(record)
-    table = statistics.table(manifest["fields"], manifest["maps"])
+    table = statistics.table(manifest["field"], manifest["maps"], manifest["frames"])
     try:
         stored = (folder / STATS).read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -212,14 +213,14 @@ def _drawn(records: list[Record], samples: int, seed: int) -> list[tuple[Record,
 
 
 def _made_again(
-    job: Job, record: Record, row: int, made_by: Mapping[str, str]
+    job: Job, maker: Maker, record: Record, row: int, made_by: Mapping[str, str]
 ) -> Iterator[str]:  # fmt: skip
     index = record.trajectories[0] + row
-    made = Maker(job.recipe).make(index)
+    made = maker.make(index)
     with opened(job.folder / record.file) as shard:
-        stored, parameters = _frames(job, shard, row), shard.parameters(row)
+        stored, parameters = shard.field(job.header.field, row), shard.parameters(row)
         maps = {q.name: shard.field(q.name, row) for q in job.header.maps}
-    wrong = [] if made.frames.tobytes() == stored.tobytes() else [*job.header.fields]
+    wrong = [] if made.frames.tobytes() == stored.tobytes() else [job.header.field]
     wrong += [name for name, value in parameters.items() if made.parameters.get(name) != value]
     for name, values in completed(job, made).items():
         if not np.array_equal(values.astype(job.header.real), maps[name], equal_nan=True):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,16 +43,16 @@ class Side:
 class ShardHeader:
     """What all shards of a dataset have in common.
 
-    `fields` are names of the fields, one per channel; `centres` one array per axis in metres;
-    `times` are in seconds or in what `clock` says; `parameters` differ between trajectories, while
-    `constants` are numbers of them all. `maps` are fields that do not change in time: a quantity,
-    and whether each trajectory has its own. `nu` names the map or the number that PDEBench's
-    loaders take for the viscosity. `provenance` holds texts.
+    `field` names the field; `centres` are one array per axis in metres; `times` are in seconds or
+    in what `clock` says; `parameters` differ between trajectories, while `constants` are numbers of
+    them all. `maps` are fields that do not change in time: a quantity, and whether each trajectory
+    has its own. `nu` names the map or the number that PDEBench's loaders take for the viscosity.
+    `provenance` holds texts.
     """
 
     dataset: str
     title: str
-    fields: tuple[str, ...]
+    field: str
     unit: str
     axes: tuple[str, ...]
     centres: tuple[np.ndarray, ...]
@@ -62,14 +63,14 @@ class ShardHeader:
     double: bool = False
     compress: bool = False
     parameters: tuple[Quantity, ...] = ()
-    constants: Mapping[Quantity, float] = field(default_factory=dict)
-    maps: Mapping[Quantity, bool] = field(default_factory=dict)
+    constants: Mapping[Quantity, float] = dataclasses.field(default_factory=dict)
+    maps: Mapping[Quantity, bool] = dataclasses.field(default_factory=dict)
     nu: str | None = None
-    provenance: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         quantities = (*self.parameters, *self.constants, *self.maps)
-        names = [*self.axes, *self.fields, *(quantity.name for quantity in quantities)]
+        names = [*self.axes, self.field, *(quantity.name for quantity in quantities)]
         taken = {*TAKEN, *(f"{axis}-coordinate" for axis in (*self.axes, "t"))}
         for name in names:
             if names.count(name) > 1 or name in taken:
@@ -90,7 +91,7 @@ class ShardHeader:
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """One trajectory on its way into a shard; `frames` has shape (T, *shape) or (T, C, *shape)."""
+    """One trajectory on its way into a shard; `frames` has shape (T, *shape)."""
 
     index: int
     seed: int

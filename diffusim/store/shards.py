@@ -48,7 +48,7 @@ class Shard:
         self._file = h5py.File(image, "w")
         self._write_root(facts)
         self._scales = self._write_scales()
-        self._fields = [self._create_frames(name) for name in header.fields]
+        self._frames = self._create_frames(header.field)
         self._maps = {q.name: self._create_map(q, own) for q, own in header.maps.items()}
 
     def add(self, trajectory: Trajectory) -> None:
@@ -61,10 +61,7 @@ class Shard:
         """
         row = len(self._added)
         frames = trajectory.frames.astype(self._header.real, copy=False)
-        channels = np.moveaxis(frames, 1, 0) if frames.ndim > 1 + len(self._header.axes) else frames
-        parts = channels if channels is not frames else frames[None]
-        for data, part in zip(self._fields, parts, strict=True):
-            _write_frames(data, row, part, self._header.compress)
+        _write_frames(self._frames, row, frames, self._header.compress)
         for name, data in self._maps.items():
             if self._header.maps[self._map(name)]:
                 data[row] = trajectory.maps[name]
@@ -206,7 +203,7 @@ class Shard:
         dimensions = self._file.create_group("dimensions")
         _set_names(dimensions, "spatial_dims", header.axes)
         _link(dimensions, ["time", *header.axes])
-        fields = [*header.fields, *(quantity.name for quantity in header.maps)]
+        fields = [header.field, *(quantity.name for quantity in header.maps)]
         scalars = [quantity.name for quantity in (*header.parameters, *header.constants)]
         for name, members in (("t0_fields", fields), ("t1_fields", []), ("t2_fields", []),
                               ("scalars", scalars)):  # fmt: skip
@@ -236,9 +233,9 @@ class Shard:
 
     def _write_pdebench(self) -> None:
         header, file = self._header, self._file
-        if len(header.fields) != 1 or header.geometry != "cartesian":
+        if header.geometry != "cartesian":
             return
-        file["tensor"] = h5py.SoftLink(f"/{header.fields[0]}")
+        file["tensor"] = h5py.SoftLink(f"/{header.field}")
         for name in ("time", *header.axes):
             short = "t" if name == "time" else name
             copy = file.create_dataset(f"{short}-coordinate", data=self._scales[name][...])
