@@ -14,7 +14,7 @@ from diffusim.block import Array, Invalid, Seconds, Unsupported
 from diffusim.generator import Generator
 from diffusim.grid import Grid
 from diffusim.method import ANY_START, Method, Plan, Prediction
-from diffusim.propagators import Limit
+from diffusim.propagator import Limit
 from diffusim.segment import Segment
 
 # What a generator can be: everything but what later propagators may bring.

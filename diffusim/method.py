@@ -17,7 +17,7 @@ from pydantic import Field
 
 from diffusim.block import Array, Member, Unsupported
 from diffusim.grid import Grid
-from diffusim.propagators import Limit, Propagator
+from diffusim.propagator import Limit, Propagator
 from diffusim.segment import Segment
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

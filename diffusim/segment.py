@@ -16,7 +16,7 @@ import numpy as np
 
 from diffusim.block import Unsupported
 from diffusim.grid import Grid
-from diffusim.propagators import Propagator
+from diffusim.propagator import Propagator
 
 
 def _nothing(_fraction: float) -> None:

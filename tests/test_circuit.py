@@ -19,7 +19,8 @@ from diffusim.counts import chi_square_pair, expected_noise
 from diffusim.methods import circuit
 from diffusim.methods.auto import Auto
 from diffusim.methods.circuit import Circuit, resources
-from diffusim.propagators.kernel import Applied, Kernel
+from diffusim.propagators.kernel import Kernel
+from diffusim.shifts import Applied
 
 WIND = [[0, 1, 3], [0, 5, 2], [1, 0, 0]]
 KERNELS: dict[str, Any] = {

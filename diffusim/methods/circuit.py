@@ -35,8 +35,8 @@ from diffusim import convolve
 from diffusim.block import Array, Integer, Unsupported
 from diffusim.grid import Grid
 from diffusim.methods import ROUND_OFF, Method, Plan, Prediction
-from diffusim.propagators.kernel import Applied
 from diffusim.segment import Segment
+from diffusim.shifts import Applied
 from diffusim.sweep import plane
 
 # Amplitudes that are held in all, and at a time.

@@ -19,7 +19,7 @@ import math
 from diffusim import convolve
 from diffusim.block import Array
 from diffusim.methods import Applying
-from diffusim.propagators.kernel import Applied
+from diffusim.shifts import Applied
 
 # Seconds per cell of a ring, and of a padded field for each application, measured.
 RING, PADDED = 25e-9, 30e-9

@@ -31,8 +31,8 @@ from diffusim import convolve
 from diffusim.block import Array, Integer
 from diffusim.grid import Grid
 from diffusim.methods import SLICE, Method, Plan
-from diffusim.propagators.kernel import Applied
 from diffusim.segment import Segment
+from diffusim.shifts import Applied
 
 # Seconds of a draw, and per halving of the table of moves; per cell and weight of the squares.
 DRAW, HALVING, WEIGHT = 8e-9, 0.9e-9, 0.07e-9

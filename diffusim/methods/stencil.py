@@ -15,7 +15,7 @@ import numpy as np
 from diffusim import convolve
 from diffusim.block import Array
 from diffusim.methods import Applying
-from diffusim.propagators.kernel import Applied
+from diffusim.shifts import Applied
 
 # Seconds per weight and cell, and per cell beside that, measured.
 WEIGHT, PASS = 0.07e-9, 5e-9

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from diffusim.block import Array, Block, Integer, Invalid, Seconds, listed
 from diffusim.channels import each
 from diffusim.grid import Grid
-from diffusim.propagators import WHOLE, Propagator
+from diffusim.propagator import WHOLE, Propagator
 from diffusim.records.probes import Line, Looking, Plane, Point, Probe, Side, Total
 from diffusim.segment import Segment
 

@@ -18,7 +18,7 @@ from diffusim.block import Array, Block, Invalid, Metres, by_kind, listed
 from diffusim.generator import Generator
 from diffusim.grid import Grid
 from diffusim.medium.faces import face_of
-from diffusim.propagators import Propagator
+from diffusim.propagator import Propagator
 from diffusim.segment import Segment
 
 Axis = Literal["x", "y", "r", "z"]
