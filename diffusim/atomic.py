@@ -116,8 +116,20 @@ def rename_into_place(temporary: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def write_bytes(folder: Path, name: str, data: bytes) -> Path:
+def write_bytes(folder: Path, name: str, data: bytes, *, cached: bool = True) -> Path:
     """Write `data` as `folder`/`name` so that no reader and no crash ever meets half of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where.
+    name : str
+        A plain name.
+    data : bytes
+        All of the file.
+    cached : bool
+        Whether it may stay in the system's memory once it is on the disk. What is larger than that
+        memory, taken all together, need not: its pages then serve the next file.
 
     Returns
     -------
@@ -141,6 +153,8 @@ def write_bytes(folder: Path, name: str, data: bytes) -> Path:
                 while rest:
                     rest = rest[os.write(descriptor, rest) :]
                 os.fsync(descriptor)
+                if not cached and hasattr(os, "posix_fadvise"):
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             finally:
                 os.close(descriptor)
             rename_into_place(temporary, target)

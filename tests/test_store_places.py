@@ -268,3 +268,27 @@ def test_temporary_files_of_the_dead_are_removed_and_those_of_the_living_kept(
         assert out.journal("a").frames == 1
     assert {path.name for path in tmp_path.rglob(".*")} == {living, ".hidden"}
     assert len(temporaries(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("system", ["can drop pages", "cannot"])
+def test_what_need_not_stay_in_memory_is_on_the_disk_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    dropped: list[int] = []
+    if system == "cannot":
+        monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    elif hasattr(os, "posix_fadvise"):
+        drop = os.posix_fadvise
+
+        def watched(descriptor: int, *which: int) -> None:
+            dropped.append(descriptor)
+            drop(descriptor, *which)
+
+        monkeypatch.setattr(os, "posix_fadvise", watched)
+    data = np.random.default_rng(1).bytes(3_000_001)
+    write_bytes(tmp_path, "stays.bin", data)
+    assert not dropped
+    write_bytes(tmp_path, "goes.bin", data, cached=False)
+    assert len(dropped) == (system == "can drop pages" and hasattr(os, "posix_fadvise"))
+    assert {path.name for path in tmp_path.iterdir()} == {"stays.bin", "goes.bin"}
+    assert (tmp_path / "goes.bin").read_bytes() == (tmp_path / "stays.bin").read_bytes() == data
