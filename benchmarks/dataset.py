@@ -34,6 +34,7 @@ from scipy import fft  # noqa: E402
 from diffusim.dataset import checking, engine  # noqa: E402
 from diffusim.dataset.making import Maker  # noqa: E402
 from diffusim.dataset.recipe import Recipe  # noqa: E402
+from diffusim.dataset.starts import start_of  # noqa: E402
 
 SCENARIO = """
 grid: {{shape: [{cells}, {cells}], size: [{cells} mm, {cells} mm]}}
@@ -71,7 +72,7 @@ class Parts:
     def begin(self) -> None:
         self.number = (self.number + 1) % self.recipe.count
         self.trajectory = self.recipe.trajectory(self.number)
-        self.u = self.maker._start(self.trajectory)
+        self.u = start_of(self.trajectory.scenario)
 
     def solve(self) -> None:
         """The medium and all frames of it: what `diffusim` does where the naive script solves."""

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from pydantic import ValidationError
 
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.channels import channels_of, each
+from diffusim.channels import channels_of
 from diffusim.methods import ANALYTIC, Beginning, Method
 from diffusim.reading import Document, Path_, Problem, ScenarioError
 from diffusim.resources import USABLE, in_words, memory_at_least, memory_available, memory_needed
@@ -93,12 +92,7 @@ def prepare(source: Path, overrides: Sequence[str] = (), only: Sequence[str] = (
     # Refused before the first field is made.
     _must_fit(document, memory_at_least(scenario.methods, scenario.grid))
     try:
-        initial = scenario.initial_field()
-        channels = channels_of(initial, scenario.grid)
-        if np.iscomplexobj(initial) and not scenario.propagator.waves:
-            what = scenario.propagator.word
-            raise Invalid(f"this start is a wave, which {what} does not carry", "initial", "kind")
-        initial = each(lambda u: scenario.propagator.prepare(u, scenario.grid), initial, channels)
+        initial = scenario.start()
     except Invalid as problem:
         raise explained([problem], document) from None
     scenario, places = _chosen(scenario, document, only)

@@ -26,6 +26,7 @@ from diffusim.block import (
     Unsupported,
     listed,
 )
+from diffusim.channels import channels_of, each
 from diffusim.grid import EVERY_AXIS, Grid
 from diffusim.initial import Initial
 from diffusim.methods import Method
@@ -186,6 +187,21 @@ class Scenario(Block):
             )  # fmt: skip
         return u
 
+    def start(self) -> Array:
+        """Make the initial field as the propagator carries it.
+
+        Raises
+        ------
+        Invalid
+            When it cannot be made on this grid, or is nothing that the propagator carries.
+        """
+        u = self.initial_field()
+        if np.iscomplexobj(u) and not self.propagator.waves:
+            message = f"this start is a wave, which {self.propagator.word} does not carry"
+            raise Invalid(message, "initial", "kind")
+        channels = channels_of(u, self.grid)
+        return each(lambda one: self.propagator.prepare(one, self.grid), u, channels)
+
     def problems(self) -> Iterator[Invalid]:
         """Yield what is wrong beyond single keys, so far as it shows without computing anything."""
         for problem in self.propagator.check(self.grid):
@@ -291,7 +307,10 @@ def validated(document: Document) -> Scenario:
     """
     try:
         folder = document.source.resolve().parent
-        scenario = Scenario.model_validate(document.value, context={"folder": folder})
+        grid = document.value.get("grid")
+        geometry = grid.get("geometry", "box") if isinstance(grid, Mapping) else None
+        context = {"folder": folder, "geometry": geometry}
+        scenario = Scenario.model_validate(document.value, context=context)
     except ValidationError as error:
         raise reading.explain(error, document, _known_keys(document)) from None
     if problems := [*_units_of_counts(scenario, document.value), *scenario.problems()]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from diffusim import runs, scenario
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.channels import channels_of, each
+from diffusim.channels import channels_of
 from diffusim.coarsening import Coarsening
 from diffusim.convergence import courses
 from diffusim.convergence.courses import PATIENCE, Stage
@@ -175,9 +175,8 @@ def _level(source: Path, overrides: Sequence[str], shape: Shape, method: Method)
     """The scenario on another grid: the method's course to the last frame, and the start."""
     changed = f"grid.shape=[{', '.join(map(str, shape))}]"
     found, _ = scenario.load(source, [*overrides, changed])
-    u = found.initial_field()
+    u = found.start()
     channels = channels_of(u, found.grid)
-    u = each(lambda one: found.propagator.prepare(one, found.grid), u, channels)
     course = runs.plan(
         method, found.propagator, found.grid, found.frame_times[-1:],
         traits=runs.traits_of(u, channels), seed=found.seed, channels=channels,

@@ -139,7 +139,9 @@ def _units(parts: Any) -> Iterator[str]:
     """Yield the units that a type declares, not those within blocks."""
     for part in parts:
         if isinstance(part, WithJsonSchema):
-            match = re.fullmatch(r"in (\S+)", str((part.json_schema or {}).get("description")))
+            words = str((part.json_schema or {}).get("description"))
+            # A length may be a time along a series; what varies is told in the first unit.
+            match = re.fullmatch(r"in ([^\s,]+)(?:, .*)?", words)
             if match is not None:
                 yield match[1]
         else:

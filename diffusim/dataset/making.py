@@ -19,10 +19,10 @@ import numpy as np
 
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.channels import channels_of
 from diffusim.dataset import checking
 from diffusim.dataset.media import maps
 from diffusim.dataset.recipe import Recipe, Trajectory
+from diffusim.dataset.starts import start_of
 from diffusim.experiment import beginning_of
 from diffusim.grid import Grid
 from diffusim.methods import ANALYTIC, Method, refusal
@@ -178,7 +178,7 @@ class Maker:
             raise Unsupported(f"trajectory {index}: {problem}") from None
 
     def _made(self, trajectory: Trajectory, out: Array | None) -> Made:
-        u = self._start(trajectory)
+        u = start_of(trajectory.scenario)
         medium = self._in(trajectory, u)
         frames = self._room(u, out)
         beside: dict[str, Array] = {}
@@ -189,18 +189,6 @@ class Maker:
         checks = self._checks(medium, trajectory, u, frames, beside)
         return Made(trajectory.index, trajectory.split, trajectory.seed, trajectory.parameters,
                     self._times, frames, medium.constants, checks)  # fmt: skip
-
-    def _start(self, trajectory: Trajectory) -> Array:
-        """The initial field."""
-        scenario = trajectory.scenario
-        u = scenario.initial_field()
-        # Of many choices not all were tried beforehand.
-        if channels_of(u, scenario.grid):
-            raise Invalid("a dataset takes fields of a single channel", "initial")
-        if np.iscomplexobj(u) and not scenario.propagator.waves:
-            what = scenario.propagator.word
-            raise Invalid(f"this start is a wave, which {what} does not carry", "initial", "kind")
-        return scenario.propagator.prepare(u, scenario.grid)
 
     def _room(self, u: Array, out: Array | None) -> Array:
         shape, dtype = (len(self._times), *u.shape), TYPES[self.recipe.dataset.precision]

@@ -8,11 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from diffusim import reading, runs
 from diffusim.block import Invalid, Unsupported
-from diffusim.channels import channels_of
 from diffusim.dataset.draws import (
     TAKEN,
     Draw,
@@ -24,6 +21,7 @@ from diffusim.dataset.draws import (
     word_of,
 )  # fmt: skip
 from diffusim.dataset.leaves import found, numbers, unit_of
+from diffusim.dataset.starts import start_of
 from diffusim.experiment import beginning_of
 from diffusim.methods import Method
 from diffusim.reading import Document, Problem, ScenarioError, placed
@@ -295,13 +293,7 @@ class _Proof:
             raise Invalid("the sides of all trajectories are of the same kinds", "grid", "edges")
         if propagator.clock != self.template.propagator.clock:
             raise Invalid("all trajectories count time in the same way", "propagator")
-        u = scenario.initial_field()
-        if channels_of(u, grid):
-            raise Invalid("a dataset takes fields of a single channel", "initial")
-        if np.iscomplexobj(u) and not propagator.waves:
-            message = f"this start is a wave, which {propagator.word} does not carry"
-            raise Invalid(message, "initial", "kind")
-        u = propagator.prepare(u, grid)
+        u = start_of(scenario)
         runs.plan(self.method, propagator, grid, scenario.frame_times, traits=runs.traits_of(u),
                   seed=scenario.seed, beginning=beginning_of(scenario, u))  # fmt: skip
 

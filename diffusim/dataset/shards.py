@@ -199,8 +199,8 @@ def _publish(
     record = replace(record, sha256=hashlib.sha256(content).hexdigest())
     hashed = clock.perf_counter()
     path = job.folder / span.file
-    # Datasets outgrow the memory. Where pages that were used before are taken again, instead of ever
-    # new ones, writing took a third of the time on a virtual machine.
+    # Datasets outgrow the memory. Where pages that served before are taken again, not ever new
+    # ones, writing took a third of the time on a virtual machine.
     atomic.write_bytes(path.parent, path.name, cast(bytes, content), cached=False)
     atomic.write_text(job.folder / RECORDS, span.record, record.as_json() + "\n")
     spent = {"hashing": hashed - began, "writing": clock.perf_counter() - hashed}

@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from diffusim import runs
 from diffusim.block import Array, Invalid, Unsupported
-from diffusim.channels import channels_of, each
+from diffusim.channels import channels_of
 from diffusim.coarsening import Coarsening
 from diffusim.exact.trajectory import Analytic
 from diffusim.exact.trajectory import analytic_run as analytic_run_of
@@ -284,9 +284,7 @@ def _scenario_of(values: Any) -> Scenario:
 
 def _start(scenario: Scenario) -> Array:
     try:
-        u = scenario.initial_field()
-        channels = channels_of(u, scenario.grid)
-        return each(lambda one: scenario.propagator.prepare(one, scenario.grid), u, channels)
+        return scenario.start()
     except Invalid as problem:
         raise Unsupported(f"the start cannot be made: {problem.message}") from None
 
