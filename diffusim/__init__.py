@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from diffusim.grid import Grid as Grid
     from diffusim.medium.walls import CellWalls as CellWalls
     from diffusim.medium.walls import Wall as Wall
+    from diffusim.propagators.autoregression import Autoregression as Autoregression
     from diffusim.propagators.diffusion import Diffusion as Diffusion
+    from diffusim.propagators.filter import Filter as Filter
     from diffusim.propagators.kernel import Kernel as Kernel
+    from diffusim.propagators.moving_average import MovingAverage as MovingAverage
     from diffusim.propagators.schroedinger import Schroedinger as Schroedinger
+    from diffusim.propagators.template import Template as Template
     from diffusim.solving import Run as Run
     from diffusim.solving import solve as solve
     from diffusim.store import load as load
@@ -27,6 +31,10 @@ _PLACES = {
     "Grid": "grid",
     "Diffusion": "propagators.diffusion",
     "Kernel": "propagators.kernel",
+    "Filter": "propagators.filter",
+    "Template": "propagators.template",
+    "MovingAverage": "propagators.moving_average",
+    "Autoregression": "propagators.autoregression",
     "Schroedinger": "propagators.schroedinger",
     "Wall": "medium.walls",
     "CellWalls": "medium.walls",

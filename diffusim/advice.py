@@ -50,7 +50,7 @@ def _indented(lines: Iterator[str]) -> list[str]:
 def _space_and_time(experiment: Experiment) -> Iterator[str]:
     grid, times = experiment.scenario.grid, experiment.scenario.frame_times
     propagator = experiment.scenario.propagator
-    cell = " x ".join(f"{h:.6g} m" for h in grid.spacing)
+    cell = " x ".join(f"{h:.6g} {grid.unit}" for h in grid.spacing)
     yield (
         f"{grid.cells} cells of {cell}; {len(times)} frames, "
         f"the first {_when(propagator, times[0])}, the last {_when(propagator, times[-1])}"
@@ -64,7 +64,7 @@ def _space_and_time(experiment: Experiment) -> Iterator[str]:
     if not events:
         yield "the medium stays the same throughout"
         return
-    yield f"the medium changes at {', '.join(map(in_time, events))}"
+    yield f"the medium changes {', '.join(_when(propagator, event) for event in events)}"
     if any(course.method.limit == "cell-to-cell" for course in experiment.courses):
         yield (
             "at each change cell-to-cell methods place everything anew within its cell, "

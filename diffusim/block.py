@@ -12,7 +12,9 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar, NoReturn, Self, cast, get_args
 
@@ -163,6 +165,19 @@ Joules = Annotated[float, *quantity("J")]
 # --- open families ------------------------------------------------------------------------------
 
 
+# Every plan asks for members, and to look through the folders takes as long as a small run.
+@cache
+def _import_files(family: str) -> None:
+    package = importlib.import_module(family)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{family}.{module.name}")
+
+
+@cache
+def _entry_points(family: str, _path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=family)}
+
+
 class Member(Block):
     """A block of an open family; its word in YAML is the name of the file that defines it.
 
@@ -195,13 +210,11 @@ class Member(Block):
 
     @classmethod
     def _outside(cls) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=cls.family)}
+        return _entry_points(cls.family, tuple(sys.path))
 
     @classmethod
     def _discover(cls) -> None:
-        package = importlib.import_module(cls.family)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{cls.family}.{module.name}")
+        _import_files(cls.family)
 
     @classmethod
     def find(cls, word: str) -> type[Self]:

@@ -18,7 +18,7 @@ from diffusim.grid import Grid
 
 # Faces nearer to each other than this part of a cell are one.
 SAME_FACE = 1e-6
-POWERS = {"box": 1, "cylindrical": 2, "spherical": 3}
+POWERS = {"box": 1, "series": 1, "cylindrical": 2, "spherical": 3}
 
 
 @dataclass(frozen=True, eq=False)

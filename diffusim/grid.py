@@ -1,9 +1,10 @@
-"""The grid: a box of cells or shells, their measures, and what the sides do."""
+"""The grid: a box of cells or shells, or a series of moments, and what the sides do."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -16,19 +17,58 @@ from pydantic import (
     field_serializer,
 )
 
-from diffusim.block import Array, Block, Integer, Invalid, Metres, listed
+from diffusim.block import Array, Block, Integer, Invalid, Metres, listed, quantity
 from diffusim.edges import Edge, at_time, edge
+from diffusim.phrases import found as what_it_is
+from diffusim.quantities import axis_unit
+
+Geometry = Literal["box", "cylindrical", "spherical", "series"]
+NAMES: dict[str, str] = {"box": "xy", "cylindrical": "rz", "spherical": "r", "series": "t"}
+SIDES: dict[str, tuple[str, str]] = {
+    "x": ("left", "right"), "y": ("bottom", "top"), "r": ("inner", "outer"), "z": ("bottom", "top"),
+    "t": ("first", "last"),
+}  # fmt: skip
+EVERY_AXIS = "xyrzt"
+
+_CONVERT: dict[str, Any] = {unit: quantity(unit)[0].func for unit in ("m", "s")}
+
+
+def _geometry(info: ValidationInfo) -> Any:
+    """The geometry of the grid, as far as what is read tells."""
+    return (info.data or {}).get("geometry") or (info.context or {}).get("geometry")
+
+
+def _along(value: Any, info: ValidationInfo) -> Any:
+    """Read a number along an axis: a time if that is one of a series, else a length."""
+    return _CONVERT["s" if _geometry(info) == "series" else "m"](value)
+
+
+def _along_any(value: Any, info: ValidationInfo) -> Any:
+    """Read a number along an axis; of a grid that is not known yet it may be either."""
+    if _geometry(info) is not None:
+        return _along(value, info)
+    for unit in ("m", "s"):
+        with suppress(ValueError):
+            return _CONVERT[unit](value)
+    raise ValueError(
+        f"expected a length, or along a series a time, as a number or as '<number> <unit>', found "
+        f"{what_it_is(value)}"
+    )
+
+
+_IN_SI = WithJsonSchema(
+    {
+        "anyOf": [{"type": "number"}, {"type": "string"}],
+        "description": "in m, or in s along a series",
+    }
+)
+# A length, or along a series a time; and what a propagator takes, which may not know the grid yet.
+Along = Annotated[float, BeforeValidator(_along), _IN_SI]
+AlongAny = Annotated[float, BeforeValidator(_along_any), _IN_SI]
 
 Cells = Annotated[Integer, Field(ge=1, le=16384)]
-Length = Annotated[Metres, Field(gt=1e-12, lt=1e12)]
+Length = Annotated[Along, Field(gt=1e-12, lt=1e12)]
 LARGEST = 2**28
-
-Geometry = Literal["box", "cylindrical", "spherical"]
-NAMES: dict[str, str] = {"box": "xy", "cylindrical": "rz", "spherical": "r"}
-SIDES: dict[str, tuple[str, str]] = {
-    "x": ("left", "right"), "y": ("bottom", "top"), "r": ("inner", "outer"), "z": ("bottom", "top")
-}  # fmt: skip
-EVERY_AXIS = "xyrz"
 
 Sides = tuple[tuple[Edge, Edge], ...]
 _BY_NAME = TypeAdapter(dict[str, Annotated[Edge, BeforeValidator(edge)]])
@@ -82,25 +122,25 @@ Edges = Annotated[
 
 
 class Grid(Block):
-    """A box of cells in one or two dimensions, or rings and shells round an axis or a point.
+    """A box of cells, rings and shells round an axis or a point, or a series of moments.
 
     Cell ``i`` of axis ``k`` reaches from ``i h`` to ``(i + 1) h`` with ``h = size[k] / shape[k]``,
     counted from ``inner`` on the axis r; fields are arrays ``u[x, y]``, ``u[r, z]`` or ``u[r]`` of
-    the cells' mean values.
+    the cells' mean values. Of a series the one axis is time, and a cell is one of its steps.
 
     Parameters
     ----------
     shape : tuple of int
         Number of cells along each axis.
     size : tuple of float
-        Length of each axis in m; along r from the inner to the outer radius.
-    geometry : {"box", "cylindrical", "spherical"}
-        Whether the axes are x, y; r, z; or r.
+        Length of each axis in m; along r from the inner to the outer radius; of a series in s.
+    geometry : {"box", "cylindrical", "spherical", "series"}
+        Whether the axes are x, y; r, z; r; or t.
     inner : float
         Radius in m at which a radial grid begins.
     edges : str or mapping
         ``no-flux``, ``periodic``, or a mapping from the name of an axis or a side (left, right,
-        bottom, top, inner, outer) to one of them or to what an `Edge` takes.
+        bottom, top, inner, outer, first, last) to one of them or to what an `Edge` takes.
 
     Raises
     ------
@@ -124,7 +164,8 @@ class Grid(Block):
         if self.cells > LARGEST:
             raise ValueError(f"{self.cells} cells are more than the {LARGEST} that can be handled")
         if len(self.shape) > len(NAMES[self.geometry]):
-            raise ValueError("a spherical grid has one axis, r")
+            whose = "a series" if self.geometry == "series" else f"a {self.geometry} grid"
+            raise ValueError(f"{whose} has one axis, {NAMES[self.geometry]}")
         if self.inner and not self.radial:
             raise Invalid("only a cylindrical or spherical grid has an inner radius", "inner")
         if self.radial and self.inner == 0.0 and self.edges[0][0].kind != "no-flux":
@@ -150,7 +191,12 @@ class Grid(Block):
     @property
     def radial(self) -> bool:
         """Whether the first axis is a radius."""
-        return self.geometry != "box"
+        return self.geometry in ("cylindrical", "spherical")
+
+    @property
+    def unit(self) -> str:
+        """The unit of its axes: m, or s of a series."""
+        return axis_unit(self.names[0])
 
     @property
     def named_sides(self) -> list[tuple[str, int, Edge]]:
@@ -170,7 +216,7 @@ class Grid(Block):
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Cell lengths along each axis in m."""
+        """Cell lengths along each axis in m, steps of a series in s."""
         return tuple(s / n for s, n in zip(self.size, self.shape, strict=True))
 
     @property

@@ -188,14 +188,13 @@ def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -
     traits : mapping
         Traits of the propagator and of the initial field, each with the key that brings it.
     """
-    views = offered(propagator)
-    if not set(method.needs) & set(views):
+    if not _meets(propagator, method):
         return (
             f"{method.word} needs a {' or a '.join(method.needs)}; "
-            f"{propagator.word} offers {', '.join(views)}"
+            f"{propagator.word} offers {', '.join(offered(propagator))}"
         )
     if method.statistical and propagator.waves:
-        return f"{method.word} counts what is there, and a {propagator.word} carries amplitudes"
+        return f"{method.word} counts what is there, and {propagator.called} carries amplitudes"
     for trait, key in traits.items():
         if trait not in _handled(method, traits):
             able = [
@@ -206,11 +205,15 @@ def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -
                 and getattr(kind, "limit", None) != ANALYTIC
                 and not (kind.statistical and propagator.waves)
                 and set(traits) <= _handled(kind, traits)
-                and set(kind.needs) & set(views)
+                and _meets(propagator, kind)
             ]
             verb = f"start from {key}" if trait in ANY_START else f"carry {trait} ({key})"
             return f"{method.word} cannot {verb}. These can: {', '.join(able) or 'none here'}"
     return None
+
+
+def _meets(propagator: Propagator, method: Method | type[Method]) -> bool:
+    return any(hasattr(propagator, view) for view in method.needs)
 
 
 def _handled(method: Method | type[Method], traits: Mapping[str, str]) -> frozenset[str]:

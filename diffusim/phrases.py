@@ -13,6 +13,17 @@ def guess(word: str, words: Sequence[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def with_article(word: str) -> str:
+    """Put the article before a word.
+
+    Examples
+    --------
+    >>> with_article("kernel"), with_article("autoregression")
+    ('a kernel', 'an autoregression')
+    """
+    return f"an {word}" if word[:1].lower() in tuple("aeiou") else f"a {word}"
+
+
 def found(value: Any) -> str:
     """Say what a value is."""
     if isinstance(value, str):

@@ -24,6 +24,7 @@ import numpy as np
 
 from diffusim.block import Array, Invalid, Member
 from diffusim.grid import Grid
+from diffusim.phrases import with_article
 
 Limit = Literal["lattice", "continuum", "cell-to-cell"]
 Clock = Literal["seconds", "applications"]
@@ -41,6 +42,11 @@ class Propagator(Member, family="diffusim.propagators"):
     clock: ClassVar[Clock] = "seconds"
     # Whether what it carries is a complex wave, of which the square is looked at.
     waves: ClassVar[bool] = False
+
+    @property
+    def called(self) -> str:
+        """The word with its article, as it stands in a sentence."""
+        return with_article(self.word)
 
     @property
     def beside(self) -> int:
@@ -108,7 +114,7 @@ class Propagator(Member, family="diffusim.propagators"):
         whole = np.rint(times)
         for number in np.flatnonzero(np.abs(times - whole) > WHOLE * np.maximum(1.0, whole)):
             raise Invalid(
-                f"frame times must be whole: a {self.word} is applied a whole number of times, and "
+                f"frame times must be whole: {self.called} is applied a whole number of times, and "
                 f"frame {number + 1} of {times.size} would be at {times[number]:.6g}; give "
                 "'at: [0, 1, 2]', or a 'stop' and 'frames' that meet whole numbers",
                 int(number),

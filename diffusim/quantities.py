@@ -23,6 +23,11 @@ def number(value: float) -> str:
     return f"{mantissa} × {power(int(exponent))}"
 
 
+def axis_unit(name: str) -> str:
+    """Return the SI unit of what is counted along an axis: m, or s along the axis of a series."""
+    return "s" if name == "t" else "m"
+
+
 def power(exponent: int) -> str:
     """Return a power of ten, 10⁻⁴."""
     return "10" + str(exponent).translate(_RAISED)

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from diffusim.block import Array, Block, Invalid, Metres, listed
-from diffusim.grid import Grid
+from diffusim.block import Array, Block, Invalid, listed
+from diffusim.grid import Along, Grid
 from diffusim.spectrum import Basis, Fourier, waves_between
 from diffusim.symbol import Symbol
 
@@ -19,7 +19,7 @@ one_or_several = WithJsonSchema(
     {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "array"}]}
 )
 Lengths = Annotated[
-    tuple[Annotated[Metres, Field(gt=0, lt=1e12)], ...],
+    tuple[Annotated[Along, Field(gt=0, lt=1e12)], ...],
     Field(min_length=1, max_length=2),
     listed,
     one_or_several,
@@ -74,7 +74,7 @@ class Correlated(Block):
         Correlation exp(-(r / length)^2 / 2), or exp(-r / length), or a spectral density
         k^-exponent, which has no length of its own and no mean.
     length : float or tuple of float, optional
-        In m, one for all axes or one for each; not for ``power``.
+        In m, of a series in s, one for all axes or one for each; not for ``power``.
     exponent : float, optional
         Of ``power``.
 

@@ -331,7 +331,7 @@ def _units_of_counts(scenario: Scenario, value: Any) -> Iterator[Invalid]:
     for path, text in places.items():
         if isinstance(text, str) and any(map(str.isalpha, text.lower().replace("e", ""))):
             yield Invalid(
-                f"a {scenario.propagator.word} is applied a whole number of times; expected how "
+                f"{scenario.propagator.called} is applied a whole number of times; expected how "
                 f"many times, without a unit, found '{text}'",
                 *path,
             )  # fmt: skip

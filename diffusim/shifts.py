@@ -14,10 +14,11 @@ at v, where it is lost.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
+from scipy import fft
 
 from diffusim import convolve
 from diffusim.block import Array, Invalid, Unsupported
@@ -90,25 +91,25 @@ class Shifting(Propagator):
     def check(self, grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with the sides of a grid for a kernel, or with the kernel on it."""
         if grid.radial:
-            yield Invalid(f"a {self.word} is for boxes; this grid is radial", self.given)
+            yield Invalid(f"{self.called} is for boxes; this grid is radial", self.given)
             return
         values = set()
         for name, axis, side in grid.named_sides:
             if side.kind in ("flux", "transfer"):
                 yield Invalid(
                     f"the side {name} has a {side.kind} (grid.edges.{name}), which says nothing "
-                    f"about a {self.word}; make it no-flux, periodic or a value", self.given,
+                    f"about {self.called}; make it no-flux, periodic or a value", self.given,
                 )  # fmt: skip
             elif side.kind == "value":
                 values |= {float(v) for v in np.ravel(grid.outside(axis, side, 0.0))}
                 if side.events():
                     yield Invalid(
                         f"the value of the side {name} changes in time (grid.edges.{name}), which "
-                        f"the outside of a {self.word} does not; give one number", self.given,
+                        f"the outside of {self.called} does not; give one number", self.given,
                     )  # fmt: skip
         if len(values) > 1:
             yield Invalid(
-                f"the outside of a {self.word} holds one number; give all values of grid.edges "
+                f"the outside of {self.called} holds one number; give all values of grid.edges "
                 "alike", self.given,
             )  # fmt: skip
         try:
@@ -168,34 +169,37 @@ class Shifting(Propagator):
             not that of the cells.
         """
         if limit != "lattice":
-            raise Unsupported(f"a {self.word} moves from cell to cell; it has no limit {limit}")
+            raise Unsupported(f"{self.called} moves from cell to cell; it has no limit {limit}")
         view = self.convolution(grid, time)
         if not view.closed:
             raise Unsupported("something can leave the grid (grid.edges), so there is no symbol")
         k = np.flip(view.kernel) if view.collects else view.kernel
         bases: list[Basis] = []
-        transfer: Array = k
-        alike = True
-        for axis, n in enumerate(grid.shape):
-            ring = grid.wrap[axis]
-            # Along a single cell every move ends where it began.
-            symmetric = n == 1 or np.array_equal(k, np.flip(k, axis))
-            if not (ring or symmetric):
+        # Along a single cell every move ends where it began.
+        symmetric = [n == 1 or np.array_equal(k, np.flip(k, axis))
+                     for axis, n in enumerate(grid.shape)]  # fmt: skip
+        for axis, ring in enumerate(grid.wrap):
+            if not (ring or symmetric[axis]):
                 raise Unsupported(
                     f"the kernel is not symmetric along {grid.names[axis]}, whose sides are mirrors"
                     f" (propagator.{self.given}), so it has no symbol"
                 )
-            waves = Fourier() if ring else waves_between(False, False)
-            bases.append(waves)
-            alike = alike and symmetric
-            moves = np.arange(k.shape[axis]) - k.shape[axis] // 2
-            turns = np.outer(waves.angles(n), moves)
-            wave: Any = np.cos(turns) if symmetric else np.exp(-1j * turns)
-            transfer = np.moveaxis(np.tensordot(wave, transfer, axes=(1, axis)), 0, axis)
-
+            bases.append(Fourier() if ring else waves_between(False, False))
+        transfer = _transfer(k, grid, symmetric)
         if is_density(k):
             transfer.flat[0] = 1.0  # to the last bit, so that any number of applications keeps all
-        return multiplied(grid, bases, transfer, even=alike)
+        return multiplied(grid, bases, transfer, even=all(symmetric))
+
+
+def _transfer(kernel: Array, grid: Grid, symmetric: Sequence[bool]) -> Array:
+    """What a kernel multiplies the modes of a grid by: its transform on the ring of each axis.
+
+    Between mirrors the ring is that of the field and its image, of which the cosines are the even
+    waves. There may be as many weights as cells, so no matrix is made of waves and moves.
+    """
+    rings = [n if ring else 2 * n for n, ring in zip(grid.shape, grid.wrap, strict=True)]
+    transfer = fft.fftn(convolve.wrapped(kernel, rings))[tuple(slice(n) for n in grid.shape)]
+    return np.ascontiguousarray(np.real(transfer) if all(symmetric) else transfer)
 
 
 def multiplied(grid: Grid, bases: list[Basis], transfer: Array, *, even: bool) -> Symbol:

@@ -144,6 +144,11 @@ def length_unit(metres: float) -> tuple[float, str]:
     return next(found, _LENGTHS[-1])
 
 
+def unit_along(axis: str, size: float) -> tuple[float, str]:
+    """Return the unit in which a length along an axis, of a series a time, is a short number."""
+    return time_unit(size) if quantities.axis_unit(axis) == "s" else length_unit(size)
+
+
 def with_unit(name: str, unit: str, exponent: int = 0, width: int | None = None) -> str:
     """Return the label of a scale, such as ``error (10⁻⁴ g/L)``, wrapped to a width in letters.
 

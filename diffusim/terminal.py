@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from diffusim.quantities import axis_unit
+
 if TYPE_CHECKING:
     from diffusim.comparison import Comparison
     from diffusim.convergence import Convergence
@@ -90,9 +92,9 @@ def _as_csv(comparison: Comparison) -> str:
 
 
 _SHOWN = ("label", "reference", "l2", "worst_l2", "expected", "mass_drift", "seconds")
-# What is told of a run below the table, and its words and unit there.
-_BELOW = (("h1", "h1", ""), ("variation", "variation", ""), ("transport", "moved by", " m"),
-          ("displacement", "centre off by", " m"))  # fmt: skip
+# What is told of a run below the table, its words there, and whether it lies along axes.
+_BELOW = (("h1", "h1", ""), ("variation", "variation", ""), ("transport", "moved by", "along"),
+          ("displacement", "centre off by", "along"))  # fmt: skip
 
 
 def _show_table(comparison: Comparison) -> None:
@@ -128,7 +130,8 @@ def _below(cell: dict[str, str]) -> Iterator[str]:
         f"values from {cell['minimum']} to {cell['maximum']}"
     )
     if cell["verdict"] != "reference":
-        parts = [f"{words} {cell[name]}{unit}" for name, words, unit in _BELOW if cell[name]]
+        parts = [f"{words} {cell[name]}" + (f" {axis_unit(cell[name].split()[0])}" if along else "")
+                 for name, words, along in _BELOW if cell[name]]  # fmt: skip
         yield f"  {', '.join(parts)}"
         if cell["bands"]:
             yield f"  l2 by wavelength in cells: {cell['bands']}"

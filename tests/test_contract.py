@@ -219,6 +219,25 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"kernel": [[1, 2, 3], [0, 4, 0], [0, 5, 1]], "normalise": "sum"},
         {"kernel": [[0, 0.1, 0], [0.2, 0.5, 0.1], [0, -0.1, 0]], "normalise": "none"},
     ],
+    "moving-average": [
+        {"weights": [3, 2, 1], "side": "trailing"},
+        {"width": 4.5},
+        {"weights": {"kind": "gaussian", "sigma": 2.0}},
+    ],
+    "autoregression": [
+        {"coefficients": [0.5, -0.25]},
+        {"coefficients": [-0.4], "shocks": [0.2]},
+    ],
+    "filter": [
+        {"mask": {"kind": "disc", "wavelength": 4e-3}},
+        {"mask": {"kind": "diffusion", "diffusivity": 1.5e-9, "time": 3000.0}},
+        {"mask": {"kind": "butterworth", "wavelength": 5e-3, "order": 2, "passes": "high"}},
+    ],
+    "template": [
+        {"template": [[0, 1, 0], [1, 4, 1], [0, 1, 0]], "correlation": "plain"},
+        {"template": [[1, 2, 3, 1], [0, 4, 0, 2]], "correlation": "plain"},
+        {"template": [[0, -1, 0], [-1, 8, -1], [0, -1, 0]]},
+    ],
 }
 
 
@@ -240,9 +259,17 @@ def test_every_pair_of_propagator_and_method_refuses_in_words_or_agrees() -> Non
 Answer = tuple[Method, Array, Array | None]
 
 
+# Where a propagator goes that does not go on a plane.
+PLACES = {
+    "moving-average": Grid(geometry="series", shape=30, size=30.0),
+    "autoregression": Grid(geometry="series", shape=30, size=30.0, edges="periodic"),
+}
+
+
 def answers_of(propagator: Propagator, u: Array) -> dict[str, list[Answer]]:
     """What every method makes of a start, by its limit; those that refuse do so in words."""
-    grid = Grid(shape=(6, 5), size=(6e-3, 5e-3))
+    grid = PLACES.get(propagator.word, Grid(shape=(6, 5), size=(6e-3, 5e-3)))
+    u = u.reshape(grid.shape)
     answers: dict[str, list[Answer]] = {}
     for variant in [*variants(), Stencil(), Fourier(), Circuit(), Wave()]:
         method = variant.model_copy(update={"dt": 0.5}) if variant.order else variant

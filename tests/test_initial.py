@@ -43,7 +43,13 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "formula": {"expression": "35*exp(-r^2/0.02^2) + x*y"},
     "array": {"path": "u.npy"},
     "packet": {"centre": [0.1, "8 cm"], "width": ["2 cm"], "wavelength": "2 dm"},
-}
+    "stripes": {"period": "8 cm", "angle": 37, "values": [0, 1], "profile": "square"},
+    "sum": {"of": [{"kind": "uniform", "value": 1}, {"kind": "noise", "mean": 0, "deviation": 1}]},
+    "collage": {
+        "on": {"kind": "uniform", "value": 0.2}, "noise": 0.1,
+        "pieces": [{"path": "portrait", "at": [0.1, "8 cm"], "width": "7 cm", "turn": 30}],
+    },
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from diffusim.block import Array, Unsupported
 from diffusim.coarsening import POWERS
 from diffusim.comparison import Space
 from diffusim.grid import Grid
+from diffusim.quantities import axis_unit
 
 # Ends of boxes that are nearer to each other than this part of the box are one.
 SAME_END = 1e-9
@@ -46,18 +47,18 @@ def must_be_alike(stored: store.Stored, first: store.Stored) -> None:
             + (f", of geometry {' and '.join(geometries)}" if len(set(geometries)) > 1 else "")
         )
     for name, mine, other in zip(stored.axes, faces_of(stored), faces_of(first), strict=True):
-        ends = [(float(f[0]), float(f[-1])) for f in (mine, other)]
+        ends, unit = [(float(f[0]), float(f[-1])) for f in (mine, other)], axis_unit(name)
         apart = max(abs(a - b) for a, b in zip(*ends, strict=True))
         if not apart <= SAME_END * abs(ends[0][1] - ends[0][0]):
             raise Unsupported(
                 f"{both} cannot be compared: along {name} they reach from {ends[0][0]:g} to "
-                f"{ends[0][1]:g} m and from {ends[1][0]:g} to {ends[1][1]:g} m; results can be "
-                "compared whose boxes are one, whatever their cells"
+                f"{ends[0][1]:g} {unit} and from {ends[1][0]:g} to {ends[1][1]:g} {unit}; results "
+                "can be compared whose boxes are one, whatever their cells"
             )
 
 
 def geometry_of(header: store.Header) -> str | None:
-    """Return ``box``, ``cylindrical`` or ``spherical``; None of a lone radius of either."""
+    """Return the geometry of a result's grid; None of a lone radius, which may be of either."""
     grid = header.plain.get("grid")
     if isinstance(grid, dict) and (told := str(grid.get("geometry", "box"))) in POWERS:
         return told
@@ -80,7 +81,7 @@ def space_of(header: store.Header) -> Space:
         return Space(header.centres, header.axes, 1.0, wrap, False)
     powers = [POWERS[geometry], *[1] * len(faces)]
     measures = [np.diff(f**power) for f, power in zip(faces, powers, strict=False)]
-    even = geometry == "box" and all(map(_even, measures))
+    even = POWERS[geometry] == 1 and all(map(_even, measures))
     volume = math.prod(float(m[0]) for m in measures) if even else _product(measures)
     return Space(header.centres, header.axes, volume, wrap, even)
 

@@ -22,6 +22,7 @@ from diffusim.convergence.courses import PATIENCE, Stage
 from diffusim.convergence.results import Point, Series
 from diffusim.convergence.steps import fitted
 from diffusim.experiment import Experiment
+from diffusim.initial import parts
 from diffusim.initial.chance import Chance
 from diffusim.medium.diffusivity import Random, in_turn
 from diffusim.medium.walls import LineWall, RandomWalls
@@ -104,10 +105,10 @@ def _must_scale(ready: Experiment) -> None:
     propagator = ready.scenario.propagator
     if propagator.clock != "seconds":
         raise Invalid(
-            f"a {propagator.word} moves by cells, so on another grid it is another propagator; "
+            f"{propagator.called} moves by cells, so on another grid it is another propagator; "
             "there is nothing that it approaches"
         )
-    if isinstance(ready.scenario.initial, Chance):
+    if any(isinstance(one, Chance) for one in parts(ready.scenario.initial)):
         raise Invalid("a random start is another one on every grid (initial.kind)")
     if any(isinstance(one, Random) for one in in_turn(getattr(propagator, "diffusivity", 0.0))):
         raise Invalid("a random diffusivity is another one on every grid (propagator.diffusivity)")

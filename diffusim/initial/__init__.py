@@ -11,22 +11,29 @@ from typing import Annotated
 
 from diffusim.block import by_kind
 from diffusim.initial.chance import DiffusedNoise, GaussianField, Noise, RandomCells
+from diffusim.initial.collage import Collage
 from diffusim.initial.given import Expression, Picture, Stored
 from diffusim.initial.scattered import Blobs, Discontinuities, ImagePatch
 from diffusim.initial.shapes import Blob, Halves, Modes, Patch, Patches, Term, Uniform
 from diffusim.initial.start import Start
+from diffusim.initial.stripes import Stripes
+from diffusim.initial.sums import Sum, parts
 from diffusim.initial.wave import Packet
 
 __all__ = [
-    "Blob", "Blobs", "DiffusedNoise", "Discontinuities", "Expression", "GaussianField", "Halves",
-    "ImagePatch", "Initial", "Modes", "Noise", "Packet", "Patch", "Patches", "Picture",
-    "RandomCells", "Start", "Stored", "Term", "Uniform",
+    "Blob", "Blobs", "Collage", "DiffusedNoise", "Discontinuities", "Expression", "GaussianField",
+    "Halves", "ImagePatch", "Initial", "Modes", "Noise", "Packet", "Patch", "Patches", "Picture",
+    "RandomCells", "Start", "Stored", "Stripes", "Sum", "Term", "Uniform",
+    "parts",
 ]  # fmt: skip
 
 _ANY = (
     Uniform | Halves | Blob | RandomCells | Noise | DiffusedNoise | GaussianField
     | Blobs | Discontinuities | Modes | Patches | Picture | ImagePatch | Expression | Stored
-    | Packet
+    | Packet | Stripes | Sum | Collage
 )  # fmt: skip
 
 Initial = Annotated[_ANY, by_kind(_ANY)]
+# A sum may hold any start, a sum too, and pieces may be laid on any.
+Sum.model_rebuild(_types_namespace={"Initial": Initial})
+Collage.model_rebuild(_types_namespace={"Initial": Initial})

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from diffusim.block import Integer, Invalid, Metres
-from diffusim.grid import Grid
+from diffusim.block import Integer, Invalid
+from diffusim.grid import Along, Grid
 from diffusim.initial.start import Key, Pair, Start
 from diffusim.random_fields import Correlated, draws_of, filtered, key_of, modes_of
 
@@ -82,13 +82,13 @@ class DiffusedNoise(Chance):
     mean, deviation : float
         Mean and standard deviation over the cells of the field itself.
     length : float
-        Standard deviation of the Gaussian in m.
+        Standard deviation of the Gaussian in m, of a series in s.
     """
 
     kind: Literal["diffused-noise"] = "diffused-noise"
     mean: float
     deviation: Deviation
-    length: Annotated[Metres, Field(ge=0, lt=1e12)]
+    length: Annotated[Along, Field(ge=0, lt=1e12)]
 
     def _means(self, grid: Grid, key: Key) -> Any:
         if self.deviation == 0.0:

@@ -10,15 +10,15 @@ import numpy as np
 from pydantic import Field
 from scipy import special
 
-from diffusim.block import Array, Integer, Invalid, Metres, listed
+from diffusim.block import Array, Integer, Invalid, listed
 from diffusim.files import InputFile, read_image
-from diffusim.grid import Grid
+from diffusim.grid import Along, Grid
 from diffusim.initial.chance import Seeded
 from diffusim.initial.shapes import before_line
 from diffusim.initial.start import Key, Pair
 from diffusim.random_fields import one_or_several, ranged
 
-Width = Annotated[Metres, Field(gt=0, lt=1e12)]
+Width = Annotated[Along, Field(gt=0, lt=1e12)]
 Number = Annotated[Integer, Field(ge=0, le=10**4)]
 
 
@@ -41,7 +41,8 @@ class Blobs(Seeded):
     count : int or tuple of int
         How many, or from how many to how many.
     widths : float or tuple of float
-        Standard deviation in m, or from which to which, any between equally likely.
+        Standard deviation in m, of a series in s, or from which to which, any between equally
+        likely.
     peaks : float or tuple of float
         Highest value of each, likewise.
     background : float

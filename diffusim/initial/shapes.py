@@ -12,10 +12,10 @@ from scipy import special
 
 from diffusim import exact
 from diffusim.block import Array, Block, Integer, Invalid, Metres, listed
-from diffusim.grid import Grid
+from diffusim.grid import Along, Grid
 from diffusim.initial.start import Key, Pair, Start
 
-Place = Annotated[tuple[Metres, ...], Field(min_length=1, max_length=2), listed]
+Place = Annotated[tuple[Along, ...], Field(min_length=1, max_length=2), listed]
 Interval = Annotated[tuple[Metres, Metres], listed]
 
 
@@ -34,10 +34,10 @@ class Halves(Start):
 
     Parameters
     ----------
-    axis : {"x", "y"}
+    axis : {"x", "y", "r", "z", "t"}
         The axis that the line stands across; or else ``angle``.
     at : float, optional
-        Where on that axis it stands, in m; in the middle if not given.
+        Where on that axis it stands, in m or of a series in s; in the middle if not given.
     angle : float
         Direction from the first value to the second, in degrees from the x axis: 0 stands for
         ``axis: x``, 90 for ``axis: y``.
@@ -48,8 +48,8 @@ class Halves(Start):
     """
 
     kind: Literal["halves"] = "halves"
-    axis: Literal["x", "y", "r", "z"] | None = None
-    at: Metres | None = None
+    axis: Literal["x", "y", "r", "z", "t"] | None = None
+    at: Along | None = None
     angle: float | None = None
     through: Place | None = None
     values: Pair
@@ -73,7 +73,10 @@ class Halves(Start):
         n, low = grid.shape[axis], grid.origin(axis)
         high = low + grid.size[axis]
         if self.at is not None and not low <= self.at <= high:
-            raise Invalid(f"{self.at:g} m lies outside the grid, {low:g} to {high:g} m", "at")
+            raise Invalid(
+                f"{self.at:g} {grid.unit} lies outside the grid, {low:g} to {high:g} {grid.unit}",
+                "at",
+            )
         cut = 0.5 * n if self.at is None else _in_cells(grid, axis, self.at)
         return grid.along(axis, np.clip(cut - np.arange(n), 0.0, 1.0))
 
@@ -93,17 +96,17 @@ class Blob(Start):
     Parameters
     ----------
     centre : tuple of float, optional
-        In m; the middle of the grid if not given.
+        In m, of a series in s; the middle of the grid if not given.
     width : float
-        Standard deviation in m.
+        Standard deviation in m, of a series in s.
     amount, peak : float
-        One of the two: its integral, in the field's unit times m (1-D) or m^2 (2-D), or its highest
-        value.
+        One of the two: its integral, in the field's unit times m or s (1-D) or m^2 (2-D), or its
+        highest value.
     """
 
     kind: Literal["blob"] = "blob"
     centre: Place | None = None
-    width: Annotated[Metres, Field(gt=0, lt=1e12)]
+    width: Annotated[Along, Field(gt=0, lt=1e12)]
     amount: float | None = None
     peak: float | None = None
 
@@ -154,8 +157,8 @@ class Modes(Start):
     terms: Annotated[tuple[Term, ...], listed]
 
     def _means(self, grid: Grid, _key: Key) -> Any:
-        if grid.radial:
-            raise Invalid("cosine modes are for boxes; on a radial grid give a formula", "kind")
+        if grid.radial or grid.geometry == "series":
+            raise Invalid("cosine modes are for boxes; on other grids give a formula", "kind")
         u = np.full(grid.shape, self.mean)
         for number, term in enumerate(self.terms):
             if term.y and len(grid.shape) == 1:
@@ -209,6 +212,11 @@ class Patches(Start):
     patches: Annotated[tuple[Patch, ...], listed]
 
     def _means(self, grid: Grid, _key: Key) -> Any:
+        if grid.geometry == "series":
+            raise Invalid(
+                "rectangles have no place in a series; give a formula of t, such as "
+                "'where(t < 86400, 1, 0)'", "kind",
+            )  # fmt: skip
         spans = []
         for number, patch in enumerate(self.patches):
             if patch.y is not None and len(grid.shape) == 1:
@@ -252,7 +260,7 @@ def before_line(grid: Grid, angle: float, middle: Sequence[float] | Array) -> Ar
     depth: Array = (0.5 - along[0]) - along[1]
     before: Array = (depth > 0.5).astype(float)
     cut = np.nonzero((depth > 0.0) & (depth < 1.0))
-    before[cut] = _cut_off(depth[cut], min(map(abs, steps)) / extent)
+    before[cut] = cut_off(depth[cut], min(map(abs, steps)) / extent)
     return before
 
 
@@ -277,7 +285,7 @@ def _in_cells(grid: Grid, axis: int, place: float) -> float:
     return face if abs(cells - face) <= 1e-15 * max(8.0, 8.0 * abs(cells)) else cells
 
 
-def _cut_off(depth: Array, narrow: float) -> Array:
+def cut_off(depth: Array, narrow: float) -> Array:
     """Return which part of a cell lies before a slanted line.
 
     Parameters

@@ -18,26 +18,31 @@ from diffusim.block import Invalid
 from diffusim.comparison import Comparison
 from diffusim.phrases import guess
 from diffusim.plots.chance import chance
+from diffusim.plots.filter import filter
+from diffusim.plots.fourier import fourier
 from diffusim.plots.history import history
 from diffusim.plots.maps import error, fields
+from diffusim.plots.match import match
 from diffusim.plots.paths import paths
 from diffusim.plots.positions import positions
 from diffusim.plots.precision import precision
 from diffusim.plots.profile import across, profile
 from diffusim.plots.radial import radial
 from diffusim.plots.records import records
+from diffusim.plots.series import series
 from diffusim.plots.spectrum import spectrum
 from diffusim.plots.spread import spread, spread_of
 
 __all__ = [
-    "across", "chance", "draw", "error", "fields", "history", "paths", "positions",
-    "precision", "profile", "radial", "records", "spectrum", "spread", "spread_of",
+    "across", "chance", "draw", "error", "fields", "filter", "fourier", "history", "match",
+    "paths", "positions", "precision", "profile", "radial", "records", "series", "spectrum",
+    "spread", "spread_of",
 ]  # fmt: skip
 
 Picture = Callable[[store.Stored, Comparison], Figure | None]
 PICTURES: tuple[Picture, ...] = (
     fields, error, profile, across, history, records, precision, positions,
-    chance, spread, radial, spectrum, paths,
+    chance, spread, radial, spectrum, fourier, filter, match, series, paths,
 )  # fmt: skip
 
 
@@ -98,7 +103,9 @@ def draw(
         ``profile.png``, ``history.png`` and ``spectrum.png`` (but on radial grids); ``across.png``
         where a field differs along both axes, ``positions.png`` where positions were drawn,
         ``chance.png`` where chance made a field, ``spread.png`` and ``radial.png`` of a compact
-        start and ``paths.png`` where particles were followed.
+        start, ``fourier.png`` of what is applied to a picture, ``filter.png`` of a filter,
+        ``match.png`` of a template, ``series.png`` of a series in time and ``paths.png`` where
+        particles were followed.
 
     Raises
     ------

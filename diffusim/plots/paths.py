@@ -138,8 +138,8 @@ def rate(stored: Header) -> float | None:
 
 def directions(grid: Grid) -> list[int]:
     """Return how many directions of space each axis stands for."""
-    radius = {"box": 1, "cylindrical": 2, "spherical": 3}[grid.geometry]
-    return [radius, *[1] * (len(grid.shape) - 1)]
+    radius = {"cylindrical": 2, "spherical": 3}
+    return [radius.get(grid.geometry, 1), *[1] * (len(grid.shape) - 1)]
 
 
 # --- panels -------------------------------------------------------------------------------------

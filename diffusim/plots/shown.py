@@ -231,8 +231,8 @@ def behind(solid: Array | None) -> int:
 class Box(NamedTuple):
     """The grid in the unit of its pictures.
 
-    ``extent`` holds both ends of each axis, ``ratio`` is height over width as drawn, and ``aspect``
-    what matplotlib calls so.
+    ``metres`` is what that unit is in m, along a series in s, ``extent`` holds both ends of each
+    axis, ``ratio`` is height over width as drawn, and ``aspect`` what matplotlib calls so.
     """
 
     unit: str
@@ -287,7 +287,7 @@ def box(stored: Header) -> Box:
     """Return how the grid of a result is drawn."""
     ends = [_ends(stored, axis) for axis in range(len(stored.shape))]
     lengths = [high - low for low, high in ends]
-    metres, unit = style.length_unit(max(lengths))
+    metres, unit = style.unit_along(stored.axes[0], max(lengths))
     extent = tuple(end / metres for pair in ends for end in pair)
     ratio = lengths[1] / lengths[0] if len(lengths) > 1 else 1.0
     if 0.25 <= ratio <= 4.0:
@@ -297,7 +297,7 @@ def box(stored: Header) -> Box:
 
 
 def _ends(stored: Header, axis: int) -> tuple[float, float]:
-    """Both ends of an axis in m, one that is zero but for round-off being zero."""
+    """Both ends of an axis in SI units, one that is zero but for round-off being zero."""
     if stored.faces is not None:
         low, high = float(stored.faces[axis][0]), float(stored.faces[axis][-1])
     else:

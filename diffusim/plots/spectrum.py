@@ -35,7 +35,7 @@ PALEST = 0.85
 
 
 class Spectrum(NamedTuple):
-    """Mean square of the coefficients of the modes in each shell, by wavelength in m.
+    """Mean square of the coefficients of the modes in each shell, by wavelength (m) or period (s).
 
     Of noise that is independent from cell to cell it is the same in all shells: the variance of a
     cell.
@@ -67,10 +67,10 @@ def spectrum(stored: Stored, comparison: Comparison) -> Figure | None:
     if not any(np.any(one.power > least) for one in fields):
         return None
     compared = [run for run in runs if comparison[run.label].reference != run.label]
-    words = f"Power by wavelength, {shown.name(stored)}"
+    words = f"Power by {_of_waves(grid)}, {shown.name(stored)}"
     figure = style.figure(9.4 if compared else 6.0, 3.9, stored.title, subtitle=words)
     panels = figure.subplots(1, 1 + bool(compared), squeeze=False)[0]
-    metres, unit = style.length_unit(max(grid.size))
+    metres, unit = style.unit_along(grid.names[0], max(grid.size))
     hues = [mpl.colormaps[style.FIELD](part) for part in np.linspace(0.0, PALEST, len(numbers))]
     for one, hue in zip(fields, hues, strict=True):
         one.draw(panels[0], metres, least, color=hue, **POINTS)
@@ -79,7 +79,7 @@ def spectrum(stored: Stored, comparison: Comparison) -> Figure | None:
         _errors(panels[1], stored, comparison, compared, metres, least)
         fields[-1].draw(panels[1], metres, least, **FIELD)
     for axes in panels:
-        _tidy(axes, unit)
+        by_period(axes, f"{_of_waves(grid)} ({unit})")
     power = f"({stored.unit})²" if stored.unit.strip() not in ("", "1") else ""
     panels[0].set_ylabel(style.with_unit("mean square of a mode", power))
     style.legend(figure, _handles(stored, numbers, hues, runs, compared))
@@ -162,7 +162,12 @@ def noise_level(stored: Stored, law: StoredRun, run: StoredRun, number: int) -> 
 # --- panels -------------------------------------------------------------------------------------
 
 
-def _tidy(axes: Axes, unit: str) -> None:
+def _of_waves(grid: Grid) -> str:
+    """What tells waves apart: in space their length, in time their period."""
+    return "period" if grid.unit == "s" else "wavelength"
+
+
+def by_period(axes: Axes, words: str) -> None:
     """Decades upwards, long waves to the left."""
     axes.set_xscale("log")
     if any(np.any(np.isfinite(np.asarray(line.get_ydata(), float))) for line in axes.lines):
@@ -173,7 +178,7 @@ def _tidy(axes: Axes, unit: str) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()
-    axes.set_xlabel(f"wavelength ({unit})")
+    axes.set_xlabel(words)
     axes.grid(visible=True)
 
 

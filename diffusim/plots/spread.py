@@ -247,7 +247,7 @@ def _draw(files: Sequence[Stored], found: Sequence[Spread], title: str) -> Figur
     figure = style.figure(9.4, 3.9, title, subtitle="Width of the field")
     left, right = figure.subplots(1, 2)
     farthest = math.sqrt(max(float(np.max(one.moment)) for one in found))
-    metres, name = style.length_unit(farthest)
+    metres, name = style.unit_along(files[0].axes[0], farthest)
     latest = max(files, key=lambda stored: float(stored.times[-1]))
     unit, words = shown.time_axis(latest)
     for place, one in enumerate(found):

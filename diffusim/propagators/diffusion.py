@@ -138,6 +138,12 @@ class Diffusion(Propagator):
 
     def check(self, grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with any part of this medium on this grid."""
+        if grid.geometry == "series":
+            yield Invalid(
+                "a series has no diffusivity: its axis is time; kernel, moving-average and "
+                "autoregression carry it", "kind",
+            )  # fmt: skip
+            return
         sound = True
         for key in ("diffusivity", "obstacles", "decay", "source"):
             try:

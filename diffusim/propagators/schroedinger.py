@@ -116,6 +116,12 @@ class Schroedinger(Propagator):
 
     def check(self, grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with any part of this on this grid."""
+        if grid.geometry == "series":
+            yield Invalid(
+                "a series holds no wave: its axis is time; kernel, moving-average and "
+                "autoregression carry it", "kind",
+            )  # fmt: skip
+            return
         for name, axis, side in grid.named_sides:
             zero = side.kind == "value" and not side.events() and not np.any(
                 grid.outside(axis, side, 0.0))  # fmt: skip

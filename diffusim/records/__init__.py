@@ -144,7 +144,7 @@ class Record(Block):
             path = ("at", number) if self.at is not None else (
                 "every" if self.every is not None else "times",)  # fmt: skip
             raise Invalid(
-                f"record times must be whole: a {propagator.word} is applied a whole number of "
+                f"record times must be whole: {propagator.called} is applied a whole number of "
                 f"times, and record {number + 1} of {times.size} would be at "
                 f"{times[number]:.6g}; give a whole 'every', or whole numbers in 'at'", *path,
             )  # fmt: skip

@@ -14,15 +14,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field
 
-from diffusim.block import Array, Block, Invalid, Metres, by_kind, listed
+from diffusim.block import Array, Block, Invalid, by_kind, listed
 from diffusim.generator import Generator
-from diffusim.grid import Grid
+from diffusim.grid import Along, Grid
 from diffusim.medium.faces import face_of
 from diffusim.propagator import Propagator
 from diffusim.segment import Segment
 
-Axis = Literal["x", "y", "r", "z"]
-Place = Annotated[tuple[Metres, ...], Field(min_length=1, max_length=2), listed]
+Axis = Literal["x", "y", "r", "z", "t"]
+Place = Annotated[tuple[Along, ...], Field(min_length=1, max_length=2), listed]
 
 # A place nearer than this to a face, in cells, is on that face.
 ON_FACE = 1e-9
@@ -67,7 +67,7 @@ class Point(Looking):
     Parameters
     ----------
     at : tuple of float
-        Its place in m, one number for each axis.
+        Its place in m, of a series in s, one number for each axis.
     """
 
     kind: Literal["point"] = "point"
@@ -85,7 +85,8 @@ class Point(Looking):
     def words(self, grid: Grid) -> str:
         """Say which cell it is."""
         cells = self._cell(grid)
-        places = [f"{grid.names[k]} = {grid.centres(k)[cells[k]]:.6g} m" for k in grid.axes]
+        places = [f"{grid.names[k]} = {grid.centres(k)[cells[k]]:.6g} {grid.unit}"
+                  for k in grid.axes]  # fmt: skip
         return f"the cell at {', '.join(places)}"
 
     def value(self, u: Array, segment: Segment) -> Array:
@@ -109,7 +110,7 @@ class Line(Looking):
 
     kind: Literal["line"] = "line"
     axis: Axis
-    at: Metres | None = None
+    at: Along | None = None
 
     def problems(self, grid: Grid, _propagator: Propagator) -> Iterator[Invalid]:
         """Yield an axis that the grid does not have, and a place that is missing or outside."""
@@ -173,7 +174,7 @@ class Crossing(Looking):
         """Yield a propagator of which no flow can be told."""
         if not hasattr(propagator, "generator"):
             yield Invalid(
-                f"a {propagator.word} has no generator, so nothing is known of what flows amid it; "
+                f"{propagator.called} has no generator, so nothing is known of what flows amid it; "
                 "record a point, a line or the total", "kind",
             )  # fmt: skip
         elif propagator.waves:
@@ -236,7 +237,7 @@ class Plane(Crossing):
 
     kind: Literal["plane"] = "plane"
     axis: Axis
-    at: Metres
+    at: Along
 
     def problems(self, grid: Grid, propagator: Propagator) -> Iterator[Invalid]:
         """Yield an axis that the grid does not have, and a place outside."""
@@ -298,8 +299,8 @@ def _outside(grid: Grid, axis: int, place: float, *path: str | int) -> Iterator[
     slack = ON_FACE * grid.spacing[axis]
     if not low - slack <= place <= high + slack:
         yield Invalid(
-            f"{grid.names[axis]} = {place:.6g} m is outside the grid, which reaches from "
-            f"{low:.6g} m to {high:.6g} m", *path,
+            f"{grid.names[axis]} = {place:.6g} {grid.unit} is outside the grid, which reaches from "
+            f"{low:.6g} {grid.unit} to {high:.6g} {grid.unit}", *path,
         )  # fmt: skip
 
 
@@ -318,8 +319,8 @@ def _each(grid: Grid) -> str:
 def _content(field: str, grid: Grid) -> str:
     """Unit of a field times volume; of a grid without one of the three axes per metre of it."""
     power = {"spherical": 3, "cylindrical": len(grid.shape) + 1}.get(grid.geometry, len(grid.shape))
-    metres = "m" if power == 1 else f"m^{power}"
-    return metres if field.strip() in ("", "1") else f"{field} {metres}"
+    volume = grid.unit if power == 1 else f"m^{power}"
+    return volume if field.strip() in ("", "1") else f"{field} {volume}"
 
 
 # --- any of them --------------------------------------------------------------------------------

@@ -137,7 +137,8 @@ def _axes(header: store.Header) -> str:
             strict=False)
     ]  # fmt: skip
     if len(ends) == 1:
-        return f"The maps have {ends[0]}, and time upwards, frame by frame"
+        clock = "time" if header.clock == "seconds" else header.clock
+        return f"The maps have {ends[0]}, and {clock} upwards, frame by frame"
     narrow = "; the box is too narrow to be drawn to scale" if box.aspect == "auto" else ""
     return f"The maps have {ends[0]} and {ends[1]}{narrow}"
 

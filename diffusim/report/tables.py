@@ -7,7 +7,7 @@ from html import escape
 
 from diffusim import quantities, store
 from diffusim.comparison import Comparison, Gap, Row, Trajectory
-from diffusim.report.words import length, number
+from diffusim.report.words import along, number
 from diffusim.verdicts import AS_PREDICTED, NOT_JUDGED, REFERENCE
 
 # How a verdict looks; what is in none of these is an alarm.
@@ -97,8 +97,8 @@ def measures(comparison: Comparison) -> str:
             *map(number, (row.l1, row.linf, row.h1)),
             _of_each(row.bands),
             number(row.variation),
-            _of_each(row.transport, length),
-            _of_each(row.displacement, length),
+            _of_each(row.transport, along),
+            _of_each(row.displacement, along),
             number(row.negative) if row.negative else "",
             str(row.steps or ""),
         ]
@@ -109,8 +109,12 @@ def measures(comparison: Comparison) -> str:
     return table(*_filled(heads, lines), "In the last frame, relative where no unit is given")
 
 
-def _of_each(values: Mapping[str, float], words: Callable[[float], str] = number) -> str:
-    return "<br>".join(escape(f"{name}: {words(value)}") for name, value in values.items())
+def _plainly(_name: str, value: float) -> str:
+    return number(value)
+
+
+def _of_each(values: Mapping[str, float], words: Callable[[str, float], str] = _plainly) -> str:
+    return "<br>".join(escape(f"{name}: {words(name, value)}") for name, value in values.items())
 
 
 def ledger(header: store.Header, runs: Mapping[str, Trajectory], comparison: Comparison) -> str:

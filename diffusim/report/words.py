@@ -58,10 +58,10 @@ def moment(header: store.Header, time: float) -> str:
     return style.duration(time) if time else "0 s"
 
 
-def length(metres: float) -> str:
-    """Return a length in the unit in which it is a short number."""
-    size, unit = style.length_unit(abs(metres))
-    return f"{number(metres / size, 4)} {unit}"
+def along(axis: str, size: float) -> str:
+    """Return a length along an axis, of a series a time, in the unit in which it is short."""
+    per, unit = style.unit_along(axis, abs(size))
+    return f"{number(size / per, 4)} {unit}"
 
 
 def lead(header: store.Header, comparison: Comparison, labels: Sequence[str]) -> str:
@@ -71,7 +71,7 @@ def lead(header: store.Header, comparison: Comparison, labels: Sequence[str]) ->
     unit = quantities.unit(header.unit)
     field += f" ({unit})" if unit else ""
     ends = [axis[-1] - axis[0] for axis in header.faces or ()]
-    size = f" ({' × '.join(map(length, ends))})" if ends else ""
+    size = f" ({' × '.join(map(along, header.axes, ends))})" if ends else ""
     channels = f", channels {listed(header.channels)}," if header.channels else ""
     runs = f"{len(labels)} runs: {listed(labels)}" if len(labels) > 1 else labels[0]
     first, last = moment(header, times[0]), moment(header, times[-1])

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from diffusim.atomic import StoreError, discard, safe_name
+from diffusim.quantities import axis_unit
 from diffusim.store.hdf5 import LIBVER, OF_HDF5, RECORD, create, raw, set_attributes, to_json
 from diffusim.store.journal import each_entry, segments
 
@@ -30,11 +31,11 @@ CONVENTIONS = "CF-1.11"
 class Header:
     """What a result says about itself, apart from its runs.
 
-    `centres` (and `faces`, one longer) are one array per axis in metres, `times` are in seconds or,
-    where `extra` names that `clock`, in applications; `scenario` is the YAML text, `resolved` JSON
-    text, `extra` anything that JSON can hold, such as the names of `channels`. `axes` names the
-    axes and defaults to x, y, z. `record_times`, counted like `times`, are those of `probes`, whose
-    `axes`, `units` and `long_name` are in `extra`.
+    `centres` (and `faces`, one longer) are one array per axis in m, or in s along t, `times` are in
+    seconds or, where `extra` names that `clock`, in applications; `scenario` is the YAML text,
+    `resolved` JSON text, `extra` anything that JSON can hold, such as the names of `channels`.
+    `axes` names the axes and defaults to x, y, z. `record_times`, counted like `times`, are those
+    of `probes`, whose `axes`, `units` and `long_name` are in `extra`.
     """
 
     title: str
@@ -165,9 +166,9 @@ def _write_header(file: h5py.File, header: Header) -> dict[str, h5py.Dataset]:
             {"flag_values": numbers, "flag_meanings": " ".join(meanings)}
         )
     for axis, centre in zip(header.axes, header.centres, strict=True):
-        scales[axis] = _scale(file, axis, centre, "m", f"cell centres along {axis}")
+        scales[axis] = _scale(file, axis, centre, axis_unit(axis), f"cell centres along {axis}")
     for axis, face in zip(header.axes, header.faces or (), strict=False):
-        _scale(file, f"{axis}_faces", face, "m", f"cell faces along {axis}")
+        _scale(file, f"{axis}_faces", face, axis_unit(axis), f"cell faces along {axis}")
     return scales
 
 

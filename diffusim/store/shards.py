@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from diffusim.atomic import StoreError
+from diffusim.quantities import axis_unit
 from diffusim.store.image import Image
 from diffusim.store.layout import WELL_SIDES, Quantity, ShardHeader, Trajectory
 from diffusim.store.result import CONVENTIONS
@@ -114,7 +115,7 @@ class Shard:
         words = "time" if header.clock == "seconds" else header.clock
         scales = {"time": self._scale("time", header.times, units, words, in_time=True)}
         for axis, centre in zip(header.axes, header.centres, strict=True):
-            scales[axis] = self._scale(axis, centre, "m", f"cell centres along {axis}")
+            scales[axis] = self._scale(axis, centre, axis_unit(axis), f"cell centres along {axis}")
         sample = self._file.create_dataset("sample", (self._count,), np.int32)
         sample.make_scale("sample")
         sample.attrs["long_name"] = "number of the trajectory in the dataset"

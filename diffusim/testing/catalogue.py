@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -27,7 +28,15 @@ SPEED = 2.0**-20
 
 
 def problems() -> list[Problem]:
-    """Return the media, shapes and events that a method is tried on; what changes does at 300 s."""
+    """Return the media, shapes and events that a method is tried on; what changes does at 300 s.
+
+    The list is the caller's own, the problems are the same every time.
+    """
+    return list(_all())
+
+
+@cache
+def _all() -> list[Problem]:
     return [*closed(), *opened(), *membranes(), *stirred(), *round_ones(), everything()]
 
 

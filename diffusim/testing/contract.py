@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -337,7 +338,7 @@ def _converges(trial: Trial, order: int, u: Array) -> None:
         raise trial.fail(f"states an order of {order}, yet has no option 'dt'")
     fastest = max(float(-np.min(np.diag(dense.matrix))) for dense in equations(problem))
     last = 600.0
-    truth = ledger_truth(replace(problem, times=(0.0, last)), u)[-1]
+    truth = ledger_truth(_until(problem, last), u)[-1]
     through = float(np.sum(volumes(problem) * problem.wet(u))) + np.sum(np.abs(truth.accounts))
     # The longest step that is a power of two of them, and that explicit steps can take.
     dt = last / 2 ** int(np.ceil(np.log2(max(1.0, last * fastest))))
@@ -360,6 +361,11 @@ def _converges(trial: Trial, order: int, u: Array) -> None:
         if not abs(slope - order) <= SLOPE:
             listed = ", ".join(f"{error:.3g}" for error in series)
             raise trial.fail(f"{name} {listed} of halved steps: order {slope:.3f}, stated {order}")
+
+
+@lru_cache(maxsize=512)
+def _until(problem: Problem, last: float) -> Problem:
+    return replace(problem, times=(0.0, last))
 
 
 def _settled(errors: list[float], order: int) -> bool:

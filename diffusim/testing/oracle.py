@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -151,6 +152,8 @@ def _half(spacing: float, diffusivity: float) -> float:
     return 0.5 * spacing / diffusivity if diffusivity > 0.0 else math.inf
 
 
+# Every method is held to the same answers, so they are kept; nobody writes into them.
+@lru_cache(maxsize=512)
 def oracle(problem: Problem, time: float) -> Dense:
     """Return the dense equation at a time, by a double loop over cells and their faces."""
     axes = range(len(problem.shape))
@@ -273,18 +276,25 @@ def ledger_truth(problem: Problem, u: Array) -> list[Truth]:
     d/dt (u, a, 1) = ((L, 0, b), (rows, 0, gains), (0, 0, 0)) (u, a, 1).
     """
     size, accounts = u.size, len(problem.accounts)
-    # In volumes of a cell, the rows of the accounts are as large as those of L.
     volume = float(np.mean(volumes(problem)))
     state = np.concatenate([problem.wet(u).ravel(), np.zeros(accounts), [1.0]])
     found = {0.0: state}
-    for (start, stop), dense in zip(stretches(problem), equations(problem), strict=True):
-        whole = np.zeros((state.size, state.size))
-        whole[:size, :size], whole[:size, -1] = dense.matrix, dense.b
-        whole[size:-1, :size], whole[size:-1, -1] = dense.rows / volume, dense.gains / volume
-        state = linalg.expm((stop - start) * whole) @ state
+    for start, stop in stretches(problem):
+        state = _exponential(problem, start, stop) @ state
         found[stop] = state
     return [Truth(found[time][:size].reshape(u.shape), volume * found[time][size:-1])
             for time in problem.times]  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def _exponential(problem: Problem, start: float, stop: float) -> Array:
+    dense = oracle(problem, 0.5 * (start + stop))
+    # In volumes of a cell, the rows of the accounts are as large as those of L.
+    volume, size = float(np.mean(volumes(problem))), dense.b.size
+    whole = np.zeros((size + dense.gains.size + 1,) * 2)
+    whole[:size, :size], whole[:size, -1] = dense.matrix, dense.b
+    whole[size:-1, :size], whole[size:-1, -1] = dense.rows / volume, dense.gains / volume
+    return np.asarray(linalg.expm((stop - start) * whole))
 
 
 def lattice_truth(problem: Problem, u: Array) -> list[Array]:
@@ -339,6 +349,7 @@ def _finer_axis(problem: Problem, axis: int, finer: int) -> Problem:
     return Problem("", (n * finer,), (h,), problem.times, wrap, d, tuple(walls))
 
 
+@lru_cache(maxsize=512)
 def finer_truth(problem: Problem, limit: str, finer: int) -> list[Array]:
     """Return the lattice's answer on a finer grid, seen on the cells of the problem's own.
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from diffusim.block import Array, Unsupported
 from diffusim.grid import Grid
-from diffusim.initial import Picture, Stored
+from diffusim.initial import Picture, Stored, parts
 from diffusim.initial.chance import Chance
 from diffusim.medium import diffusivity as diffusivities
 from diffusim.medium.obstacles import in_cells
@@ -74,14 +74,16 @@ def _must_be_of_space(scenario: Scenario) -> None:
     """Refuse what is told of cells and not of space, so that finer cells are another case."""
     propagator: Any = scenario.propagator
     if propagator.clock != "seconds":
-        raise Unsupported(f"a {propagator.word} moves by cells, so finer cells are another one")
+        raise Unsupported(f"{propagator.called} moves by cells, so finer cells are another one")
     if propagator.waves:
         raise Unsupported("of a wave the phase errs, which no leading term tells for long")
-    if isinstance(scenario.initial, Chance | Picture | Stored):
-        raise Unsupported(
-            f"a start of the kind '{scenario.initial.kind}' belongs to its cells, so on finer "
-            "ones it is another start"
-        )
+    for start in parts(scenario.initial):
+        if isinstance(start, Chance | Picture | Stored):
+            kind: str = start.kind  # type: ignore[union-attr]
+            raise Unsupported(
+                f"a start of the kind '{kind}' belongs to its cells, so on finer ones it is "
+                "another start"
+            )
     for wall in getattr(propagator, "walls", ()):
         if isinstance(wall, LineWall):
             raise Unsupported("a slanted wall follows the faces of each grid, so it is another one")

@@ -1,0 +1,262 @@
+"""A template as a propagator: at every place, how like it the picture is there.
+
+    u_1(x) = sum over d of t(d) u_0(x + d)
+
+A correlation is a convolution with the flipped template, so it is carried like any kernel. It is
+linear, plain or with the template's mean taken off; the normalised one divides by the picture
+itself and is in `diffusim.match`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import (
+    BeforeValidator,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema
+
+from diffusim.block import Array, Block, Invalid, by_kind
+from diffusim.files import Digested, InputFile
+from diffusim.grid import Grid
+from diffusim.initial.cuttings import Cutting
+from diffusim.kernels.named import MOST, from_page
+from diffusim.match import as_odd
+from diffusim.shifts import Shifting
+
+# A template whose contrast is less than this part of its size is flat but for round-off.
+FLAT = 1e-13
+
+
+class Cutout(Cutting):
+    """A part of an image, as it would be in the cells of the grid: all cells that it covers."""
+
+    kind: Literal["image"] = "image"
+
+    def cells(self, grid: Grid) -> Array:
+        """Return its mean values over cells; its middle is amid a cell or between two."""
+        if len(grid.shape) != 2:
+            raise Invalid("an image needs a grid of two dimensions", "path")
+        pixels = self.pixels()
+        counts = [int(length / h + 1e-9)
+                  for length, h in zip(self.size(pixels), grid.spacing, strict=True)]  # fmt: skip
+        if 0 in counts:
+            raise Invalid("is narrower or lower than a cell", "width")
+        if max(counts) > MOST:
+            raise Invalid(f"covers more than {MOST} cells along an axis", "width")
+        x, y = (
+            (np.arange(n) - 0.5 * (n - 1)) * h for n, h in zip(counts, grid.spacing, strict=True)
+        )
+        return self.means(pixels, (x, y), grid.spacing)[0]
+
+
+class Rows(Block):
+    """A template of two axes as it is seen on the page, the top row first, or of one axis."""
+
+    kind: Literal["rows"] = "rows"
+    rows: tuple[tuple[float, ...], ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        rows = value.get("rows") if isinstance(value, Mapping) else None
+        if not isinstance(rows, list | tuple):
+            return value
+        nested = [tuple(row) if isinstance(row, list | tuple) else row for row in rows]
+        flat = not any(isinstance(row, tuple) for row in nested)
+        return {**value, "rows": (tuple(nested),) if flat and nested else tuple(nested)}
+
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        if len({len(row) for row in self.rows}) != 1 or not self.rows[0]:
+            raise Invalid("all rows of a template are equally long, and not empty", "rows")
+        return self
+
+    def cells(self, grid: Grid) -> Array:
+        """Return the numbers as t[x, y], of a single row on one axis t[x]."""
+        if len(grid.shape) == 2:
+            return from_page(self.rows)
+        return of_axes(np.array(self.rows[0]) if len(self.rows) == 1 else from_page(self.rows), 1)
+
+
+class Stored(Block):
+    """A template from a ``.npy`` file, an array t[x, y] or t[x] of cells."""
+
+    kind: Literal["array"] = "array"
+    path: InputFile
+
+    def cells(self, grid: Grid) -> Array:
+        """Return the numbers of the file."""
+        try:
+            found = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise Invalid(f"'{self.path.name}' is no .npy array of numbers", "path") from None
+        if not isinstance(found, np.ndarray):
+            raise Invalid(f"'{self.path.name}' holds several arrays", "path")
+        try:
+            return of_axes(found, len(grid.shape))
+        except Invalid as problem:
+            raise Invalid(problem.message, "path") from None
+
+
+class Given(Block):
+    """A template given from Python as an array t[x, y] or t[x] of cells."""
+
+    kind: Literal["given"] = "given"
+    values: Digested
+
+    def cells(self, grid: Grid) -> Array:
+        """Return the array itself."""
+        return of_axes(self.values, len(grid.shape))
+
+
+def of_axes(found: Array, ndim: int) -> Array:
+    """Return an array as a template on grids of so many axes.
+
+    Raises
+    ------
+    Invalid
+        When it has other axes, is empty or too large, or holds what is no finite real number.
+    """
+    if found.dtype.kind not in "biuf":
+        raise Invalid("a template is made of real numbers")
+    if found.ndim != ndim or found.size == 0 or max(found.shape) > MOST:
+        raise Invalid(
+            f"expected a template with {ndim} {'axes' if ndim > 1 else 'axis'} and from 1 to "
+            f"{MOST} cells along each, found {found.shape}"
+        )
+    values = np.array(found, dtype=float)
+    if not np.all(np.isfinite(values)):
+        raise Invalid("this template holds NaN or infinite numbers")
+    return values
+
+
+_ANY = Cutout | Rows | Stored | SkipJsonSchema[Given]
+_BY_KIND: Any = by_kind(Cutout | Rows | Stored)
+
+
+def _chosen(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, Cutout | Rows | Stored | Given):
+        return value
+    if isinstance(value, np.ndarray):
+        return Given(values=of_axes(value, value.ndim).copy())
+    if isinstance(value, list | tuple):
+        return Rows.model_validate({"rows": value}, context=info.context)
+    return _BY_KIND.func(value, info)
+
+
+class _AsRows:
+    """Adds to the schema what stands for a block: rows of numbers, or one of them."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        row = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+        matrix = {"type": "array", "items": row, "minItems": 1}
+        return {"anyOf": [matrix, row, *handler(schema)["anyOf"]]}
+
+
+def _linear(value: Any) -> Any:
+    if value == "normalised":
+        raise ValueError(
+            "the normalised correlation divides by the picture itself, so it is not linear and no "
+            "propagator; take zero-mean here, and diffusim.match.correlate for the other one, "
+            "which the figure 'match' of a run shows as well"
+        )
+    return value
+
+
+class Template(Shifting):
+    """A small picture that every place of a field is compared with.
+
+    Parameters
+    ----------
+    template : list, mapping or array
+        ``{kind: image, path: portrait, cut: {x: [0.3, 0.6], y: [0.5, 0.9]}, width: 2 cm}``, a part
+        of an image as it would be in the cells of the grid; ``{kind: array, path: t.npy}``; rows of
+        numbers as they are seen on the page; or, from Python, an array t[x, y].
+    correlation : {"zero-mean", "plain"}
+        Whether the template's mean is taken off, so that brightness alone is no likeness.
+    scale : {"energy", "none"}
+        Whether it is divided by its sum of squares, so that a perfect fit answers 1.
+
+    References
+    ----------
+    G. L. Turin, "An introduction to matched filters", IRE Transactions on Information Theory 6
+    (1960) 311-329.
+    """
+
+    given: ClassVar[str] = "template"
+    weighs: ClassVar[str] = "template"
+    reads: ClassVar[str] = "template"
+
+    template: Annotated[_ANY, BeforeValidator(_chosen), _AsRows()]
+    correlation: Annotated[Literal["zero-mean", "plain"], BeforeValidator(_linear)] = "zero-mean"
+    scale: Literal["energy", "none"] = "energy"
+
+    # By the size of cells along each axis: an image differs with it, and may come from a file.
+    _made: dict[tuple[float, ...], Array] = PrivateAttr(default_factory=dict)
+
+    @property
+    def beside(self) -> int:
+        """The template itself is stored with every frame, so that a picture of it can be drawn."""
+        return 1
+
+    def weights(self, grid: Grid) -> Array:
+        """The template in the cells of a grid, as it is summed with; not to be written to.
+
+        Raises
+        ------
+        Invalid
+            When there is none on this grid, or nothing is left of it.
+        """
+        if grid.spacing not in self._made:
+            try:
+                t = self.template.cells(grid)
+            except Invalid as problem:
+                raise Invalid(problem.message, "template", *problem.path) from None
+            size = float(np.max(np.abs(t)))
+            if self.correlation == "zero-mean":
+                t = t - np.mean(t)
+            if np.max(np.abs(t)) <= FLAT * size:
+                raise Invalid("this template is flat, so nothing is like it or unlike it",
+                              "template")  # fmt: skip
+            made = t / np.sum(t * t) if self.scale == "energy" else np.array(t)
+            made.flags.writeable = False
+            self._made[grid.spacing] = made
+        return self._made[grid.spacing]
+
+    def kernel_on(self, grid: Grid, _time: float = 0.0) -> Array:
+        """The template, with cells of nothing at the upper end of axes with an even number."""
+        return as_odd(self.weights(grid))
+
+    def collects_on(self, _grid: Grid, _time: float) -> bool:
+        """Every cell looks at what lies around it."""
+        return True
+
+    def tells(self, _u: Array, segment: Any, _key: tuple[int, int]) -> dict[str, Array]:
+        """The template, as it is in the cells of this grid."""
+        return {"template": np.array(self.weights(segment.grid))}
+
+    def notes(self, grid: Grid) -> Iterator[str]:
+        """Say how large it is, what a perfect fit answers, and that once is enough."""
+        t = self.weights(grid)
+        size = " x ".join(map(str, t.shape))
+        names = [name for name, n in zip(grid.names, t.shape, strict=True) if n % 2 == 0]
+        yield f"compares every place with a template of {size} cells" + (
+            f", whose middle is the upper of two cells along {' and '.join(names)}" if names else ""
+        )
+        fit = "1" if self.scale == "energy" else f"{np.sum(t * t):.6g}"
+        more = "of twice the contrast" if self.correlation == "zero-mean" else "twice as bright"
+        yield f"a perfect fit answers {fit}, one {more} answers twice as much"
+        yield (
+            "one application is the answer; a second would compare the answer with the template, "
+            "which means nothing"
+        )

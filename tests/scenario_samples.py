@@ -1,0 +1,50 @@
+"""Shipped scenarios made small, for tests that run all of them."""
+
+from __future__ import annotations
+
+# A quarter of the cells and less; walls stay on faces.
+SHRUNK = {
+    "salt_aquarium": ["grid.shape=[32,32]", "times.frames=6", "methods.2.particles=2e4"],
+    "half_open_wall": ["grid.shape=[64,64]", "times.frames=12", "methods.1.particles=1e4"],
+    "image_aquarium": ["grid.shape=[32,32]", "times.frames=25", "methods.1.particles=2e4"],
+    "milk_and_coffee": ["grid.shape=[32,32]", "methods.3.particles=2e4"],
+    "milk_and_coffee_unstirred": ["grid.shape=[32,32]", "methods.3.particles=2e4"],
+    "two_slabs": ["grid.shape=64", "times.frames=12"],
+    "disc": ["grid.shape=50", "times.frames=12"],
+    "sphere": ["grid.shape=50", "times.frames=12"],
+    "heat_sink": ["grid.shape=[48,32]", "times.frames=9"],
+    "walls_one_after_another": ["grid.shape=[64,32]", "times.frames=13"],
+    "tilted_halves": ["grid.shape=[48,24]", "times.frames=7", "methods.3.particles=2e4"],
+    "maze": ["times.frames=12"],
+    "layered_rock": ["grid.shape=[48,48]", "times.frames=9"],
+    "edge_detector": ["grid.shape=[40,32]"],
+    "mystery_kernel": ["grid.shape=[32,24]"],
+    "gaussian_pyramid": ["grid.shape=[40,32]"],
+    "measured_portrait": ["grid.shape=[32,32]"],
+    "one_drop": ["grid.shape=[32,32]", "methods.5.particles=1e12"],
+    "brownian_paths": ["grid.shape=[50,50]", "times.frames=25", "methods.1.particles=2e4"],
+    "double_slit": [
+        "grid.shape=[120,120]",
+        "times.frames=4",
+        "methods.1.dt=5e-15",
+        "propagator.obstacles.boxes.0.x=[98e-9,102e-9]",
+        "propagator.obstacles.boxes.1.x=[98e-9,102e-9]",
+        "propagator.obstacles.boxes.2.x=[98e-9,102e-9]",
+    ],
+    "dataset_aquarium": ["grid.shape=[32,32]", "times.frames=6"],
+    "dataset_walls": ["grid.shape=[32,32]", "times.frames=9"],
+    "packet_spreading": ["grid.shape=[96,96]", "times.frames=4"],
+    "packet_diffusing": ["grid.shape=[96,96]", "times.frames=4"],
+    "quantum_walk": ["times.frames=4"],
+    "random_walk": ["times.frames=4"],
+    "portrait_through_a_disc": ["grid.shape=[48,40]"],
+    "turned_stripes": ["grid.shape=[64,64]", "grid.size=[0.064,0.064]"],
+    "find_the_face": ["grid.shape=[64,64]"],
+    "milk_price": ["grid.shape=365", "methods.3.particles=1e6"],
+    "white_noise_and_back": ["grid.shape=128"],
+    "portrait_four_ways": [
+        "grid.shape=[32,32]",
+        "grid.size=[0.032,0.032]",
+        "methods.3.particles=2e4",
+    ],
+}
