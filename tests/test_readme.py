@@ -97,15 +97,21 @@ def test_the_two_slits_in_the_readme_are_the_shipped_ones() -> None:
 
 
 def test_the_python_in_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
-    (code,) = blocks("python")
+    code = "".join(blocks("python"))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    mean, steps = done.stdout.split()
+    solved, fitted = done.stdout.splitlines()
+    mean, steps = solved.split()
     assert float(mean) == pytest.approx(17.5, rel=1e-12)
     assert int(steps) > 0
+    # Within four standard errors of coefficients from 400 values; the last is an interval's lower end.
+    first, second, low = (float(word) for word in re.findall(r"-?\d+\.\d*", fitted))
+    assert abs(first - 1.2) < 0.18
+    assert abs(second + 0.5) < 0.18
+    assert low < 0.0
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:
