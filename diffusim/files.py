@@ -15,6 +15,9 @@ from diffusim.block import Array
 
 LARGEST_FILE = 2**31
 LARGEST_IMAGE = 2**24
+# A text of the largest kernel with all digits of its numbers.
+LARGEST_TEXT = 2**25
+TEXT = (".csv", ".txt")
 PORTRAIT = "portrait"
 # Kinds of pixels without colour that PNG and JPEG files hold.
 GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "F"}
@@ -83,10 +86,62 @@ def _portrait() -> Path:
     return Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
 
 
+def read_numbers(path: Path, ndim: int | None = None) -> Array:
+    """Return the numbers of a ``.npy`` or a text file as an array u[x, y] or u[x].
+
+    A text file holds them as they are seen on the page, the top row first; a single row is a line,
+    and so is a single column where one axis is asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The file; ``.csv`` and ``.txt`` are texts.
+    ndim : int, optional
+        On how many axes, as far as a text leaves that open.
+
+    Raises
+    ------
+    ValueError
+        When it is no such file, or holds something else than real numbers.
+    """
+    if path.suffix.lower() not in TEXT:
+        return _binary(path)
+    rows = _rows(path)
+    if (len(rows) == 1 and ndim != 2) or (1 in rows.shape and ndim == 1):
+        return rows.ravel()
+    return rows[::-1].T
+
+
+def _binary(path: Path) -> Array:
+    """The array of a ``.npy`` file, of which nothing is in memory yet."""
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise ValueError(f"'{path.name}' is not a .npy array of numbers") from None
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
+        raise ValueError(f"'{path.name}' does not hold one array of real numbers")
+    return found
+
+
+def _rows(path: Path) -> Array:
+    """Rows of numbers, parted by commas or blanks; what follows a ``#`` is left out."""
+    if path.stat().st_size > LARGEST_TEXT:
+        raise ValueError(f"'{path.name}' is larger than {LARGEST_TEXT >> 20} MiB")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        words = [line.partition("#")[0].replace(",", " ").split() for line in lines]
+        rows = [[float(word) for word in row] for row in words if row]
+    except ValueError as problem:
+        raise ValueError(f"'{path.name}' cannot be read as numbers: {problem}") from None
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError(f"the rows of '{path.name}' are not equally long")
+    return np.array(rows, dtype=float, ndmin=2)
+
+
 def read_array(
     path: Path, shape: tuple[int, ...], whose: str = "the grid has", *, channels: bool = False
 ) -> Array:
-    """Read a real array of a given shape from a ``.npy`` file, as float64.
+    """Read a real array of a given shape from a ``.npy`` or a text file, as float64.
 
     Parameters
     ----------
@@ -104,18 +159,30 @@ def read_array(
     ValueError
         When it is no such file, or its numbers are not real, finite and of that shape.
     """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise ValueError(f"'{path.name}' is not a .npy array of numbers") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise ValueError(f"'{path.name}' does not hold one array of real numbers")
+    array = read_numbers(path, len(shape))
     if array.shape != shape and not (channels and array.shape[1:] == shape and len(array)):
         raise ValueError(f"'{path.name}' has shape {array.shape}, {whose} {shape}")
     values = np.array(array, dtype=float)
     if not np.all(np.isfinite(values)):
         raise ValueError(f"'{path.name}' holds NaN or infinite numbers")
     return values
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return how many pixels a PNG or JPEG has along x and y.
+
+    Raises
+    ------
+    ValueError
+        When it is no such image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["PNG", "JPEG"]) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError) as problem:
+        raise ValueError(f"'{path.name}' is not a PNG or JPEG image: {problem}") from None
 
 
 def read_image(

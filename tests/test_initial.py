@@ -354,6 +354,26 @@ def test_an_image_keeps_its_top_up_and_its_black_and_white(tmp_path: Path) -> No
     np.testing.assert_allclose(u, expected, rtol=1e-6)
 
 
+def test_a_text_holds_a_field_as_it_is_seen_on_the_page_and_a_series_in_a_column(
+    tmp_path: Path,
+) -> None:
+    def read(text: str, **grid: Any) -> list[Any]:
+        path = tmp_path / "u.csv"
+        path.write_text(text)
+        start = ADAPTER.validate_python({"kind": "array", "path": str(path)})
+        found: list[Any] = start.field(Grid(**grid), (0, 0)).tolist()
+        return found
+
+    box: dict[str, Any] = {"shape": (3, 2), "size": (3.0, 2.0)}
+    assert read("1, 2, 3\n4, 5, 6  # below\n", **box) == [[4, 1], [5, 2], [6, 3]]
+    series: dict[str, Any] = {"geometry": "series", "shape": 3, "size": 3.0}
+    assert read("7\n8\n\n9\n", **series) == read("7 8 9", **series) == [7, 8, 9]
+    for text, words in (("1 2\n3\n", "not equally long"), ("1 two 3", "as numbers"),
+                        ("1 2", "has shape"), ("1 nan 3", "NaN"), ("", "has shape")):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            read(text, **series)
+
+
 def test_a_formula_knows_places_and_the_distance_from_the_middle() -> None:
     u = field("formula", expression="10*x + y + 100*(r < 0.02)")
     x, y = (np.arange(12)[:, None] + 0.5) * 0.025, (np.arange(9) + 0.5) * 0.02

@@ -107,6 +107,10 @@ def test_rows_are_as_they_are_seen_on_the_page(tmp_path: Path) -> None:
     stored = Template(template={"kind": "array", "path": str(tmp_path / "t.npy")},
                       correlation="plain", scale="none")  # fmt: skip
     assert np.array_equal(stored.weights(plane), rows.weights(plane))
+    (tmp_path / "t.csv").write_text("# on the page\n0, 0, 1\n2 0 0\n")
+    written = Template(template={"kind": "array", "path": str(tmp_path / "t.csv")},
+                       correlation="plain", scale="none")  # fmt: skip
+    assert np.array_equal(written.weights(plane), rows.weights(plane))
 
 
 def test_a_template_can_be_read_again_from_all_of_its_keys() -> None:

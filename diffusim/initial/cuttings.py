@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from diffusim.block import Array, Block, Invalid, Metres
-from diffusim.files import InputFile, read_image
+from diffusim.files import InputFile, image_size, read_image
 from diffusim.initial.start import Pair
 
 # Along each axis a cell is sampled at least so often, and at most: then pixels are left out.
@@ -60,7 +59,7 @@ class Cutting(Block):
             When it is no image that can be read.
         """
         try:
-            return read_image(self.path, _pixels_of(self.path))
+            return read_image(self.path, image_size(self.path))
         except ValueError as problem:
             raise Invalid(str(problem), "path") from None
 
@@ -131,13 +130,3 @@ def _part(place: Array, length: float, width: float) -> Array:
     """How much of a sample of a width lies within a length about zero, told to nine digits."""
     part = np.round((0.5 * length - np.abs(place)) / width + 0.5, 9)
     return np.asarray(np.clip(part, 0.0, 1.0))
-
-
-def _pixels_of(path: Path) -> tuple[int, int]:
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=["PNG", "JPEG"]) as image:
-            return image.size
-    except (OSError, Image.DecompressionBombError) as problem:
-        raise ValueError(f"'{path.name}' is not a PNG or JPEG image: {problem}") from None

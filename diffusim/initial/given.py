@@ -116,7 +116,10 @@ class Expression(Start):
 
 
 class Stored(Start):
-    """Values of the cells from a ``.npy`` file of the grid's shape.
+    """Values of the cells from a ``.npy`` file of the grid's shape, or from a text.
+
+    A text (``.csv``, ``.txt``) holds them as they are seen on the page, the top row first; along
+    one axis it is one row or one column.
 
     With a first axis before it, they are those of several channels, each carried by itself.
     """

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
@@ -26,7 +25,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import CoreSchema
 
 from diffusim.block import Array, Invalid
-from diffusim.files import InputFile
+from diffusim.files import TEXT, InputFile, read_numbers
 from diffusim.kernels.named import (
     MOST,
     BoxMean,
@@ -38,9 +37,6 @@ from diffusim.kernels.named import (
     Weights,
     from_page,
 )
-
-# A text of the largest kernel with all digits of its numbers.
-LARGEST_TEXT = 2**25
 
 
 def checked(kernel: Array, *path: str) -> Array:
@@ -156,38 +152,13 @@ class Stored(Weights):
         return self._read()
 
     def _read(self) -> Array:
-        readers = {".npy": _from_binary, ".csv": _from_text, ".txt": _from_text}
-        if self.path.suffix.lower() not in readers:
-            raise Invalid(f"expected a file {', '.join(readers)}, not '{self.path.name}'", "path")
+        known = (".npy", *TEXT)
+        if self.path.suffix.lower() not in known:
+            raise Invalid(f"expected a file {', '.join(known)}, not '{self.path.name}'", "path")
         try:
-            found = readers[self.path.suffix.lower()](self.path)
-        except (OSError, ValueError, EOFError) as problem:
-            raise Invalid(f"'{self.path.name}' cannot be read: {problem}", "path") from None
-        return checked(found, "path")
-
-
-def _from_binary(path: Path) -> Array:
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise ValueError("it is no .npy array of numbers") from None
-    if not isinstance(found, np.ndarray):
-        raise ValueError("it holds several arrays")
-    return found
-
-
-def _from_text(path: Path) -> Array:
-    if path.stat().st_size > LARGEST_TEXT:
-        raise ValueError(f"it is larger than {LARGEST_TEXT >> 20} MiB")
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    rows = [line.replace(",", " ").split() for line in (part.partition("#")[0] for part in lines)]
-    rows = [row for row in rows if row]
-    if len({len(row) for row in rows}) > 1:
-        raise ValueError("its rows are not equally long")
-    if not rows:
-        return np.empty(0)
-    numbers = [[float(word) for word in row] for row in rows]
-    return np.array(numbers[0]) if len(rows) == 1 else from_page(numbers)
+            return checked(read_numbers(self.path), "path")
+        except (OSError, ValueError) as problem:
+            raise Invalid(str(problem), "path") from None
 
 
 def _fingerprint(values: Array) -> dict[str, Any]:

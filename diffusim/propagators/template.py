@@ -24,7 +24,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import CoreSchema
 
 from diffusim.block import Array, Block, Invalid, by_kind
-from diffusim.files import Digested, InputFile
+from diffusim.files import Digested, InputFile, read_numbers
 from diffusim.grid import Grid
 from diffusim.initial.cuttings import Cutting
 from diffusim.kernels.named import MOST, from_page
@@ -87,7 +87,7 @@ class Rows(Block):
 
 
 class Stored(Block):
-    """A template from a ``.npy`` file, an array t[x, y] or t[x] of cells."""
+    """A template from a ``.npy`` file, an array t[x, y] or t[x] of cells, or from a text."""
 
     kind: Literal["array"] = "array"
     path: InputFile
@@ -95,15 +95,9 @@ class Stored(Block):
     def cells(self, grid: Grid) -> Array:
         """Return the numbers of the file."""
         try:
-            found = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise Invalid(f"'{self.path.name}' is no .npy array of numbers", "path") from None
-        if not isinstance(found, np.ndarray):
-            raise Invalid(f"'{self.path.name}' holds several arrays", "path")
-        try:
-            return of_axes(found, len(grid.shape))
-        except Invalid as problem:
-            raise Invalid(problem.message, "path") from None
+            return of_axes(read_numbers(self.path, len(grid.shape)), len(grid.shape))
+        except (OSError, ValueError) as problem:
+            raise Invalid(str(problem), "path") from None
 
 
 class Given(Block):
