@@ -80,7 +80,8 @@ _UNITS: dict[str, tuple[float, _Powers]] = {
        (("", 0), ("m", -3), ("u", -6), ("µ", -6), ("n", -9), ("p", -12), ("f", -15))},
     "min": (60.0, _TIME), "h": (3600.0, _TIME), "hour": (3600.0, _TIME), "hours": (3600.0, _TIME),
     "day": (86400.0, _TIME), "days": (86400.0, _TIME), "week": (604800.0, _TIME),
-    "weeks": (604800.0, _TIME), "kg": (1.0, _MASS), "g": (1e-3, _MASS),
+    "weeks": (604800.0, _TIME), "yr": (31557600.0, _TIME), "year": (31557600.0, _TIME),
+    "years": (31557600.0, _TIME), "kg": (1.0, _MASS), "g": (1e-3, _MASS),
     "Da": (1.66053906892e-27, _MASS),
     "J": (1.0, _ENERGY), "eV": (1.602176634e-19, _ENERGY), "meV": (1.602176634e-22, _ENERGY),
     "keV": (1.602176634e-16, _ENERGY),
@@ -301,6 +302,11 @@ class Member(Block):
                 yield word, cls.find(word)
             except Unsupported as reason:
                 yield word, reason
+
+
+def with_kind(schema: dict[str, Any]) -> None:
+    """Demand in a schema the ``kind`` that Python users need not write."""
+    schema["required"] = ["kind", *schema.get("required", [])]
 
 
 def by_kind(union: Any) -> BeforeValidator:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from diffusim.block import Array, Unsupported
 from diffusim.grid import Grid
@@ -93,6 +92,8 @@ class Coarsening:
 
 def _weights(small: Array, large: Array, power: int) -> Any:
     """Part of each larger cell that each small one makes up."""
+    from scipy import sparse
+
     near = small[np.clip(np.searchsorted(small, large), 1, small.size - 1)]
     before = small[np.clip(np.searchsorted(small, large), 1, small.size - 1) - 1]
     near = np.where(np.abs(before - large) < np.abs(near - large), before, near)

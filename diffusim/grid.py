@@ -164,7 +164,7 @@ class Grid(Block):
         if self.cells > LARGEST:
             raise ValueError(f"{self.cells} cells are more than the {LARGEST} that can be handled")
         if len(self.shape) > len(NAMES[self.geometry]):
-            whose = "a series" if self.geometry == "series" else f"a {self.geometry} grid"
+            whose = "a series" if self.in_time else f"a {self.geometry} grid"
             raise ValueError(f"{whose} has one axis, {NAMES[self.geometry]}")
         if self.inner and not self.radial:
             raise Invalid("only a cylindrical or spherical grid has an inner radius", "inner")
@@ -192,6 +192,11 @@ class Grid(Block):
     def radial(self) -> bool:
         """Whether the first axis is a radius."""
         return self.geometry in ("cylindrical", "spherical")
+
+    @property
+    def in_time(self) -> bool:
+        """Whether its axis is time."""
+        return self.geometry == "series"
 
     @property
     def unit(self) -> str:

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from diffusim.block import Array, Invalid, Member
+from diffusim.block import Array, Invalid, Member, Unsupported
 from diffusim.grid import Grid
 from diffusim.phrases import with_article
 
@@ -47,6 +47,15 @@ class Propagator(Member, family="diffusim.propagators"):
     def called(self) -> str:
         """The word with its article, as it stands in a sentence."""
         return with_article(self.word)
+
+    @staticmethod
+    def kernels() -> list[str]:
+        """Words of all propagators that are applied a whole number of times."""
+        return [
+            word
+            for word, kind in Propagator.everyone()
+            if not isinstance(kind, Unsupported) and kind.clock == "applications"
+        ]
 
     @property
     def beside(self) -> int:

@@ -90,7 +90,7 @@ def test_what_is_no_series_is_refused_in_words(options: dict[str, Any], words: s
 def test_salt_and_waves_have_no_series_and_say_what_has() -> None:
     grid = days(6)
     for propagator in (ds.Diffusion(diffusivity=1.0), ds.Schroedinger()):
-        with pytest.raises(Invalid, match="its axis is time; kernel, moving-average and autoreg"):
+        with pytest.raises(Invalid, match="its axis is time. These carry it: autoregression"):
             ds.solve(np.ones(6), propagator, grid=grid, times=[1.0], method="chebyshev")
 
 

@@ -114,7 +114,7 @@ def _header(recipe: Recipe, digest: str) -> ShardHeader:
         axes=tuple(grid.names), centres=tuple(grid.centres(axis) for axis in grid.axes),
         times=recipe.times, clock=scenario.propagator.clock,
         sides=tuple((_side(low), _side(high)) for low, high in grid.edges),
-        geometry="cartesian" if grid.geometry == "box" else grid.geometry,
+        geometry=grid.geometry if grid.radial else "cartesian",
         double=recipe.dataset.precision == "double",
         compress=recipe.dataset.compression == "gzip",
         parameters=parameters, constants=constants, maps=fixed, nu=nu,

@@ -6,7 +6,7 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from diffusim.block import Array
 from diffusim.exact.means import blocks, from_transform, means, terms
@@ -299,6 +299,8 @@ def _ring_root(order: int, inner: float, outer: float, number: int) -> float:
     def excess(scaled: float) -> float:
         k = scaled / (outer - inner)
         return phase(k * outer) - phase(k * inner) - number * math.pi
+
+    from scipy import optimize
 
     low, high = (number - 1.0) * math.pi or 1e-3, (number + 1.0) * math.pi
     root = float(optimize.brentq(excess, low, high, xtol=1e-300, rtol=9e-16, maxiter=500))

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 
 from diffusim.block import Array
 from diffusim.exact.means import means
@@ -229,6 +228,8 @@ def _root(
         if beyond < 0.0:
             return whole + 1 - number + (q * times[1] - math.atan2(across, -beyond)) / math.pi
         return whole - number + (math.atan2(across, beyond) + q * times[1]) / math.pi
+
+    from scipy import optimize
 
     low, high = (number - 1.0) * math.pi, (number + 1.0) * math.pi
     low = low or 1e-9 * math.pi

@@ -33,6 +33,7 @@ from diffusim.block import (
     SquareMetresPerSecond,
     by_kind,
     listed,
+    with_kind,
 )
 from diffusim.files import InputFile, read_image
 from diffusim.filters import compression
@@ -46,15 +47,10 @@ Band = Literal["band", "stop"]
 SLACK = 1e-9
 
 
-def _with_kind(schema: dict[str, Any]) -> None:
-    """Demand in a schema the ``kind`` that Python users need not write."""
-    schema["required"] = ["kind", *schema.get("required", [])]
-
-
 class Mask(Block):
     """What all kinds of masks share; ``kind`` tells them apart."""
 
-    model_config = ConfigDict(json_schema_extra=_with_kind)
+    model_config = ConfigDict(json_schema_extra=with_kind)
 
     # Whether each wave is kept whole or not at all.
     sharp: ClassVar[bool] = False
@@ -296,7 +292,7 @@ class DiffusionMask(Mask):
 
     def multiplier(self, grid: Grid) -> Array:
         """As for all masks, in space only."""
-        if grid.geometry == "series":
+        if grid.in_time:
             raise Invalid(
                 "a series does not diffuse along its time; give {kind: gaussian, sigma: ...}",
                 "kind",

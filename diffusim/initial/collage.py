@@ -14,7 +14,7 @@ from diffusim.block import Array, Invalid, Metres, listed
 from diffusim.grid import Grid
 from diffusim.initial.chance import Chance, Deviation
 from diffusim.initial.cuttings import Cutting
-from diffusim.initial.start import Key, Pair
+from diffusim.initial.start import Key, Pair, key_of_part
 
 if TYPE_CHECKING:
     from diffusim.initial import Initial
@@ -83,7 +83,7 @@ class Collage(Chance):
         if len(grid.shape) != 2 or grid.radial:
             raise Invalid("pieces of images need a box of two dimensions", "pieces")
         try:
-            u = self.on.field(grid, _other(key))
+            u = self.on.field(grid, key_of_part(key, 0))
         except Invalid as problem:
             raise Invalid(problem.message, "on", *problem.path) from None
         if u.ndim > 2 or np.iscomplexobj(u):
@@ -126,9 +126,3 @@ def _reached(grid: Grid, piece: Piece, size: tuple[float, float]) -> Iterator[Ar
         elif last - first > n:
             raise Invalid(f"reaches round the ring along {grid.names[axis]} onto itself", "width")
         yield np.arange(first, last)
-
-
-def _other(key: Key) -> Key:
-    """A key for what is below, apart from that of the noise on top."""
-    low, high = np.random.SeedSequence(key, spawn_key=(0,)).generate_state(2, np.uint64)
-    return int(low), int(high)

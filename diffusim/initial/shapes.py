@@ -157,7 +157,7 @@ class Modes(Start):
     terms: Annotated[tuple[Term, ...], listed]
 
     def _means(self, grid: Grid, _key: Key) -> Any:
-        if grid.radial or grid.geometry == "series":
+        if grid.radial or grid.in_time:
             raise Invalid("cosine modes are for boxes; on other grids give a formula", "kind")
         u = np.full(grid.shape, self.mean)
         for number, term in enumerate(self.terms):
@@ -212,7 +212,7 @@ class Patches(Start):
     patches: Annotated[tuple[Patch, ...], listed]
 
     def _means(self, grid: Grid, _key: Key) -> Any:
-        if grid.geometry == "series":
+        if grid.in_time:
             raise Invalid(
                 "rectangles have no place in a series; give a formula of t, such as "
                 "'where(t < 86400, 1, 0)'", "kind",

@@ -7,22 +7,23 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import ConfigDict
 
-from diffusim.block import Array, Block, listed
+from diffusim.block import Array, Block, listed, with_kind
 from diffusim.grid import Grid
 
 Key = tuple[int, int]
 Pair = Annotated[tuple[float, float], listed]
 
 
-def _with_kind(schema: dict[str, Any]) -> None:
-    """Demand in a schema the ``kind`` that Python users need not write."""
-    schema["required"] = ["kind", *schema.get("required", [])]
+def key_of_part(key: Key, number: int) -> Key:
+    """The key of one of several starts within another, apart from its own and from each other."""
+    words = np.random.SeedSequence(key, spawn_key=(number,)).generate_state(2, np.uint64)
+    return int(words[0]), int(words[1])
 
 
 class Start(Block):
     """What all kinds of initial fields share; ``kind`` tells them apart."""
 
-    model_config = ConfigDict(json_schema_extra=_with_kind)
+    model_config = ConfigDict(json_schema_extra=with_kind)
 
     def field(self, grid: Grid, key: Key) -> Array:
         """Return the mean value of each cell, u[x, y], in the field's unit.

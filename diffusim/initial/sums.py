@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from diffusim.block import Invalid, listed
 from diffusim.grid import Grid
-from diffusim.initial.start import Key, Start
+from diffusim.initial.start import Key, Start, key_of_part
 
 if TYPE_CHECKING:
     from diffusim.initial import Initial
@@ -47,7 +47,7 @@ class Sum(Start):
         kinds, channels = set(), 1
         for number, start in enumerate(self.of):
             try:
-                u = start.field(grid, _key_of_one(key, number))
+                u = start.field(grid, key_of_part(key, number))
             except Invalid as problem:
                 raise Invalid(problem.message, "of", number, *problem.path) from None
             kinds.add(np.iscomplexobj(u))
@@ -69,9 +69,3 @@ def parts(start: Start) -> tuple[Start, ...]:
     if not isinstance(start, Sum):
         return (start,)
     return tuple(part for one in start.of for part in parts(one))
-
-
-def _key_of_one(key: Key, number: int) -> Key:
-    """The key of one of several starts."""
-    words = np.random.SeedSequence(key, spawn_key=(number,)).generate_state(2, np.uint64)
-    return int(words[0]), int(words[1])

@@ -92,7 +92,7 @@ def series(stored: Stored, _comparison: Comparison) -> Figure | None:
     white noise and the p-values of Ljung and Box. None where the grid is no series.
     """
     grid = shown.grid(stored)
-    if grid is None or grid.geometry != "series" or grid.cells <= FEWEST:
+    if grid is None or not grid.in_time or grid.cells <= FEWEST:
         return None
     run = shown.runs(stored)[0]
     numbers = sorted({0, *shown.moments(stored.times, MOST_FRAMES)})

@@ -138,11 +138,11 @@ class Diffusion(Propagator):
 
     def check(self, grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with any part of this medium on this grid."""
-        if grid.geometry == "series":
+        if grid.in_time:
+            able = ", ".join(self.kernels())
             yield Invalid(
-                "a series has no diffusivity: its axis is time; kernel, moving-average and "
-                "autoregression carry it", "kind",
-            )  # fmt: skip
+                f"a series has no diffusivity: its axis is time. These carry it: {able}", "kind"
+            )
             return
         sound = True
         for key in ("diffusivity", "obstacles", "decay", "source"):

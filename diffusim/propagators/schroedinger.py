@@ -116,11 +116,11 @@ class Schroedinger(Propagator):
 
     def check(self, grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with any part of this on this grid."""
-        if grid.geometry == "series":
+        if grid.in_time:
+            able = ", ".join(self.kernels())
             yield Invalid(
-                "a series holds no wave: its axis is time; kernel, moving-average and "
-                "autoregression carry it", "kind",
-            )  # fmt: skip
+                f"a series holds no wave: its axis is time. These carry it: {able}", "kind"
+            )
             return
         for name, axis, side in grid.named_sides:
             zero = side.kind == "value" and not side.events() and not np.any(

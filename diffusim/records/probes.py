@@ -9,12 +9,12 @@ where they are, not a count of those that crossed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field
 
-from diffusim.block import Array, Block, Invalid, by_kind, listed
+from diffusim.block import Array, Block, Invalid, by_kind, listed, with_kind
 from diffusim.generator import Generator
 from diffusim.grid import Along, Grid
 from diffusim.medium.faces import face_of
@@ -28,15 +28,10 @@ Place = Annotated[tuple[Along, ...], Field(min_length=1, max_length=2), listed]
 ON_FACE = 1e-9
 
 
-def _with_kind(schema: dict[str, Any]) -> None:
-    """Demand in a schema the ``kind`` that Python users need not write."""
-    schema["required"] = ["kind", *schema.get("required", [])]
-
-
 class Looking(Block):
     """What all kinds of probes share; ``kind`` tells them apart."""
 
-    model_config = ConfigDict(json_schema_extra=_with_kind)
+    model_config = ConfigDict(json_schema_extra=with_kind)
 
     kind: str
 
