@@ -26,6 +26,9 @@ HEALTHY := $(IN) -I -c 'import importlib.util as u, pathlib, sys; \
 	sys.exit(bool(missing) or sys.version_info < (3, 11) or found is None or pathlib.Path(found.origin).resolve().parents[1] != here)' \
 	2>/dev/null
 
+# Compiled tests are kept in __pycache__ even where Python is told to keep nothing: that saves each worker six seconds.
+KEEP := PYTHONDONTWRITEBYTECODE=
+
 BROWSER := command -v chromedriver >/dev/null && \
 	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 
@@ -36,8 +39,8 @@ run: ready ## run the scenario of the salt aquarium (SCENARIO=file.yaml for anot
 	$(VENV)/bin/diffusim run "$(SCENARIO)"
 
 test: ready ## run the tests, then those of the loops once more with the compiler switched off (3 minutes)
-	$(IN) -m pytest -n 2 $(PYTEST)
-	NUMBA_DISABLE_JIT=1 $(IN) -m pytest -q -m "interpreted and not proof"
+	$(KEEP) $(IN) -m pytest -n 2 $(PYTEST)
+	$(KEEP) NUMBA_DISABLE_JIT=1 $(IN) -m pytest -q -n 2 -m "interpreted and not proof" $$(grep -l mark.interpreted tests/*.py)
 
 proof: ready browser ## run the long checks and leave their figures in outputs/proof.md (10 minutes)
 	$(IN) -m pytest -n 2 -m proof --durations=10 $(PYTEST)

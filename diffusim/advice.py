@@ -13,6 +13,7 @@ from diffusim.block import Invalid, Unsupported
 from diffusim.experiment import Experiment
 from diffusim.methods import Method, offered
 from diffusim.propagators import Propagator
+from diffusim.quantities import duration
 from diffusim.resources import in_words, memory_available, memory_needed, result_size
 from diffusim.runs import Course
 
@@ -35,7 +36,7 @@ def advice(experiment: Experiment) -> str:
     return "\n".join(
         [
             experiment.scenario.title,
-            *("", "In SI units:", *_indented(_resolved(content))),
+            *("", "In SI units:", *_indented(_resolved(content, experiment.document.value))),
             *("", *_space_and_time(experiment)),
             *("", "Methods:", *_indented(_methods(experiment))),
             *("", "Others that could, and why not the rest:", *_indented(_others(experiment))),
@@ -50,9 +51,11 @@ def _indented(lines: Iterator[str]) -> list[str]:
 def _space_and_time(experiment: Experiment) -> Iterator[str]:
     grid, times = experiment.scenario.grid, experiment.scenario.frame_times
     propagator = experiment.scenario.propagator
-    cell = " x ".join(f"{h:.6g} {grid.unit}" for h in grid.spacing)
+    cells = f"cells of {' x '.join(f'{h:.6g} {grid.unit}' for h in grid.spacing)}"
+    if grid.in_time:
+        cells = f"steps of {duration(grid.spacing[0])}"
     yield (
-        f"{grid.cells} cells of {cell}; {len(times)} frames, "
+        f"{grid.cells} {cells}; {len(times)} frames, "
         f"the first {_when(propagator, times[0])}, the last {_when(propagator, times[-1])}"
     )
     if names := experiment.channels:
@@ -96,14 +99,23 @@ def _methods(experiment: Experiment) -> Iterator[str]:
     yield f"memory at most {in_words(need)}{room}; result about {size}"
 
 
-def _resolved(value: Any, path: str = "") -> Iterator[str]:
-    """Lines ``key: value`` with dotted keys, values that were not given left out."""
+def _resolved(value: Any, written: Any, path: str = "") -> Iterator[str]:
+    """Lines ``key: value`` with dotted keys, values that were not given left out.
+
+    What kind a block is comes first. A list of one that was written without brackets has no numbers
+    in its keys, so that they can be set as they are told.
+    """
+    told: Any = written if isinstance(written, Mapping) else {}
     if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _resolved(inner, f"{path}.{key}" if path else str(key))
+        for key in sorted(value, key=lambda key: key != "kind"):
+            yield from _resolved(value[key], told.get(key), f"{path}.{key}" if path else str(key))
     elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
         for number, inner in enumerate(value):
-            yield from _resolved(inner, f"{path}.{number}")
+            if told and len(value) == 1:
+                yield from _resolved(inner, written, path)
+                continue
+            own = written[number] if isinstance(written, list) and number < len(written) else None
+            yield from _resolved(inner, own, f"{path}.{number}")
     elif value not in (None, [], {}):
         yield f"{path}: {value}"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time as clock
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -113,7 +114,8 @@ def carry_out(
                 seconds = _record(course, experiment, journal, progress, reporter)
             seen = experiment.scenario.propagator.observe(experiment.initial, course.grid)
             total = float(np.sum(seen * course.grid.volume))
-            facts[course.name] = {**course.facts(), "seconds": seconds, "total": total}
+            of_medium = experiment.scenario.propagator.facts(experiment.initial, course.grid)
+            facts[course.name] = {**course.facts(), **of_medium, "seconds": seconds, "total": total}
         with parts("predicting"):
             for course in courses:
                 facts[course.name] |= _predicted(course, experiment, folder)
@@ -203,6 +205,7 @@ def _predicted(course: Course, experiment: Experiment, folder: store.Folder) -> 
 def _header(experiment: Experiment, digest: str) -> store.Header:
     scenario = experiment.scenario
     grid, recording = scenario.grid, experiment.courses[0].recording
+    found = list(scenario.propagator.finds(experiment.initial, grid))
     return store.Header(
         title=scenario.title, name=scenario.field.name, unit=scenario.field.unit,
         shape=grid.shape, axes=tuple(grid.names), centres=tuple(grid.centres(k) for k in grid.axes),
@@ -211,6 +214,7 @@ def _header(experiment: Experiment, digest: str) -> store.Header:
         seed=scenario.seed, versions=versions(), reference=experiment.reference,
         extra={"order": [course.name for course in experiment.courses],
                "notes": list(experiment.notes()),
+               **({"found": found} if found else {}),
                "clock": scenario.propagator.clock,
                **({"probes": recording.described(scenario.field.unit)} if recording else {}),
                **({"channels": list(experiment.channels)} if experiment.channels else {})},
@@ -232,7 +236,7 @@ def remarks(experiment: Experiment, comparison: Comparison) -> Iterator[str]:
     row = next((row for row in comparison.rows if row.accounts), None)
     if row is not None:
         through = ", ".join(f"{name} {amount:+.6g}" for name, amount in row.accounts.items())
-        worst = max(row.mass_drift for row in comparison.rows)
+        worst = max(row.mass_drift for row in comparison.rows if row.mass_drift is not None)
         yield (
             f"came in until the end ({row.label}, {scenario.field.unit} times volume): {through}; "
             f"the balances close to {worst:.1g}"
@@ -243,9 +247,18 @@ def _compared(folder: Path, parts: _Parts) -> Outcome:
     path = folder / store.RESULT
     with parts("comparing"), store.load(path) as stored:
         table = compare_stored([stored])
-        text = json.dumps({**table.as_dict(), "seconds": parts.seconds}, indent=1)
+        facts = {label: _numbers(run.facts) for label, run in stored.runs.items()}
+        told = {**table.as_dict(), "facts": facts, "seconds": parts.seconds}
+        text = json.dumps(told, indent=1)
         store.write_text(folder, "metrics.json", text + "\n")
     return Outcome(path, table, parts.seconds)
+
+
+def _numbers(facts: Mapping[str, Any]) -> dict[str, float]:
+    """Those facts of a run that are finite numbers, as JSON can hold them."""
+    numbers = {name: fact for name, fact in facts.items()
+               if isinstance(fact, int | float) and not isinstance(fact, bool)}  # fmt: skip
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
 # --- the same from Python -----------------------------------------------------------------------

@@ -14,10 +14,13 @@ from diffusim import reading
 from diffusim.block import Array, Invalid
 from diffusim.kernels import How, as_it_moves, collecting, is_density, normalise
 from diffusim.kernels.character import Character
-from diffusim.kernels.keys import KINDS, NAMES, Kernel
+from diffusim.kernels.keys import KINDS, NAMES
+from diffusim.kernels.keys import Kernel as AnyKernel
 from diffusim.kernels.named import Weights
 from diffusim.phrases import guess, shown
+from diffusim.propagators.kernel import Kernel
 from diffusim.scenario import load
+from diffusim.shifts import Shifting
 
 SCENARIOS = (".yaml", ".yml")
 FILES = (".npy", ".csv", ".txt")
@@ -28,7 +31,7 @@ class _Holder(BaseModel):
     """A place to read a kernel into."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
-    kernel: Annotated[Weights, Kernel.__metadata__[0]]
+    kernel: Annotated[Weights, AnyKernel.__metadata__[0]]
 
 
 class Subject(NamedTuple):
@@ -63,8 +66,8 @@ def subject(text: str, how: How | None = None, temperature: float | None = None)
     Parameters
     ----------
     text : str
-        A name, a file of numbers, a scenario whose propagator is a kernel, or a matrix or mapping
-        as YAML writes them in one line.
+        A name, a file of numbers, a scenario whose propagator is a kernel or applied like one, as
+        filters, templates and averages are, or a matrix or mapping as YAML writes them in one line.
     how : {"softmax", "sum", "none"}, optional
         How it is made a density; as a scenario says, or not at all if it is one, else by softmax.
 
@@ -112,15 +115,23 @@ def _named(text: str, value: Any) -> str:
 
 def _of_scenario(source: Path, how: How | None, temperature: float | None) -> Subject:
     scenario, _ = load(source)
-    propagator: Any = scenario.propagator
-    if propagator.word != "kernel":
-        raise Invalid(f"the propagator of {source} is {propagator.word}, not a kernel")
-    mask = propagator.kernel.array(len(scenario.grid.shape))
-    chosen = how or propagator.normalise
-    if temperature is None and chosen == "softmax":
-        temperature = propagator.temperature
-    made = _made(source.stem, mask, chosen, temperature, propagator.applied)
-    return made._replace(spacing=scenario.grid.spacing)
+    propagator, grid = scenario.propagator, scenario.grid
+    # The moves of a series are times, of which no diffusivity is made.
+    spacing = None if grid.in_time else grid.spacing
+    if isinstance(propagator, Kernel):
+        mask = propagator.kernel.array(len(grid.shape))
+        chosen = how or propagator.normalise
+        if temperature is None and chosen == "softmax":
+            temperature = propagator.temperature
+        made = _made(source.stem, mask, chosen, temperature, propagator.applied)
+        return made._replace(spacing=spacing)
+    if not isinstance(propagator, Shifting):
+        raise Invalid(
+            f"the propagator of {source} is {propagator.word}, not a kernel and nothing that is "
+            "applied like one"
+        )
+    made = _made(source.stem, propagator.kernel_on(grid, 0.0), how or "none", temperature)
+    return made._replace(spacing=spacing, collects=propagator.collects_on(grid, 0.0))
 
 
 def _made(

@@ -19,8 +19,9 @@ LARGEST_IMAGE = 2**24
 LARGEST_TEXT = 2**25
 TEXT = (".csv", ".txt")
 PORTRAIT = "portrait"
-# Kinds of pixels without colour that PNG and JPEG files hold.
-GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "F"}
+# Kinds of pixels without colour that PNG and JPEG files hold, and those of them with 16 bits.
+DEEP_MODES = {"I", "I;16", "I;16B"}
+GREY_MODES = {"1", "L", "LA", "F"} | DEEP_MODES
 
 
 def named_file(value: str | Path, folder: Path = Path()) -> Path:
@@ -202,7 +203,8 @@ def read_image(
         Cells along x and y.
     colours : bool
         Whether red, green and blue are read, along a first axis, instead of grey; they are alike
-        where the image has no colour. All are the stored 8-bit values, divided by 255.
+        where the image has no colour. All are the stored values of 8 or 16 bits, divided by the
+        largest that there can be.
     part : float
         Of the largest box of the grid's proportions in the image, how large a one is taken.
     place : tuple of float
@@ -227,6 +229,8 @@ def read_image(
                 # Float pixels: 8-bit averages would round the field to 256 steps.
                 if colours and image.mode not in GREY_MODES:
                     bands = image.convert("RGB").split()
+                elif image.mode in DEEP_MODES:
+                    bands = (image.convert("F").point(lambda value: value * (1.0 / 257.0) + 0.0),)
                 else:
                     bands = (image.convert("L"),)
                 fields = [_by_cells(band.convert("F"), shape, part, place) for band in bands]

@@ -208,7 +208,9 @@ def refusal(method: Method, propagator: Propagator, traits: Mapping[str, str]) -
                 and _meets(propagator, kind)
             ]
             verb = f"start from {key}" if trait in ANY_START else f"carry {trait} ({key})"
-            return f"{method.word} cannot {verb}. These can: {', '.join(able) or 'none here'}"
+            refused = f"{method.word} cannot {verb}. These can: {', '.join(able) or 'none here'}"
+            remedy = propagator.remedies.get(trait)
+            return f"{refused}. It could if {remedy}" if remedy else refused
     return None
 
 

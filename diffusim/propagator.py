@@ -17,8 +17,8 @@ user's words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -42,6 +42,23 @@ class Propagator(Member, family="diffusim.propagators"):
     clock: ClassVar[Clock] = "seconds"
     # Whether what it carries is a complex wave, of which the square is looked at.
     waves: ClassVar[bool] = False
+    # What a field is from the first application on, where that is another quantity than the start.
+    becomes: ClassVar[str] = ""
+    # By trait: what a user may change so that there is none.
+    remedies: ClassVar[Mapping[str, str]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all keys are the same, whatever was made of them so far."""
+        return type(self) is type(other) and all(
+            getattr(self, key) == getattr(other, key) for key in type(self).model_fields
+        )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, which keeps nothing that was made of values it no longer has."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name, attribute in type(self).__private_attributes__.items():
+            setattr(copy, name, attribute.get_default(call_default_factory=True, validated_data={}))
+        return copy
 
     @property
     def called(self) -> str:
@@ -77,6 +94,18 @@ class Propagator(Member, family="diffusim.propagators"):
     def notes(self, _grid: Grid) -> Iterator[str]:
         """Say what a user should know of this medium on this grid."""
         return iter(())
+
+    def finds(self, _u: Array, _grid: Grid) -> Iterator[str]:
+        """Say what is found in a start, where it is carried to find something in it."""
+        return iter(())
+
+    def keeps(self, _grid: Grid) -> bool:
+        """Whether the total changes by the accounts only, so that what else it does is an error."""
+        return True
+
+    def facts(self, _u: Array, _grid: Grid) -> dict[str, Any]:
+        """Numbers that are stored with every run, of what becomes of this start by themselves."""
+        return {}
 
     def check(self, _grid: Grid) -> Iterator[Invalid]:
         """Yield what is wrong with this instance on this grid."""

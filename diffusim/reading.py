@@ -366,7 +366,9 @@ def explain(
         for invalid in [error] if isinstance(error, Invalid) else error:
             tell(invalid.path, invalid.message)
         return ScenarioError(problems)
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    lists = {item["loc"][:-1] for item in items}  # where entries that are wrong were not counted
+    for item in (one for one in items if one["type"] != "too_short" or one["loc"] not in lists):
         kind, loc, message = item["type"], item["loc"], item["msg"]
         path = document._find(loc[:-1] if kind == "missing" else loc, skip=True)[0]
         inner.update(path[:end] for end in range(len(path)))

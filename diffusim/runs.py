@@ -111,6 +111,8 @@ class Course:
                  "statistical": self.method.statistical}  # fmt: skip
         if self.channels:
             facts["channels"] = self.channels
+        if not self.propagator.keeps(self.grid):
+            facts["keeps"] = False
         accounts = self.propagator.accounts(self.grid)
         return {**facts, "accounts": list(accounts)} if accounts else facts
 

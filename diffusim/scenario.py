@@ -52,10 +52,17 @@ class Substance(Block):
     @model_validator(mode="after")
     def _no_axis(self) -> Self:
         if self.name in (*EVERY_AXIS, *BESIDE, "time", "channel"):
-            raise ValueError(
-                f"'{self.name}' means something else in the result; choose another name"
-            )
+            message = f"'{self.name}' means something else in the result; choose another name"
+            raise ValueError(message)
         return self
+
+
+def _of_grid(value: Any, handler: Any, info: ValidationInfo) -> Any:
+    """Of the field of a series, what is not said is 'value' without a unit, and no salt."""
+    said = value.model_dump(exclude_unset=True) if isinstance(value, Substance) else value
+    if getattr(info.data.get("grid"), "in_time", False) and isinstance(said, Mapping):
+        value = {"name": "value", "unit": "1", **said}
+    return handler(value)
 
 
 class Times(Block):
@@ -141,7 +148,7 @@ class Scenario(Block):
     title: Annotated[str, Field(max_length=200)] = "Untitled"
     grid: Grid
     propagator: Annotated[Propagator, OneOf(Propagator)]
-    field: Substance = Substance()
+    field: Annotated[Substance, WrapValidator(_of_grid), Field(validate_default=True)] = Substance()
     initial: Initial
     times: Times
     record: Record | None = None

@@ -28,6 +28,11 @@ from diffusim.propagator import Limit, Propagator
 from diffusim.spectrum import Basis, Fourier, waves_between
 from diffusim.symbol import Symbol
 
+# A sum of weights is one but for so much, beside their size.
+SUM = 1e-12
+# What a side of a grid is to a kernel.
+BEYOND: dict[str, convolve.Side] = {"no-flux": "reflect", "periodic": "wrap", "value": "zero"}
+
 
 class Applied(NamedTuple):
     """What a method needs to know to apply a kernel once.
@@ -138,24 +143,61 @@ class Shifting(Propagator):
         traits = self.traits(grid)
         return ("outside",) if "open" in traits and not {"mask", "collects"} & set(traits) else ()
 
+    def keeps(self, grid: Grid) -> bool:
+        """Whether nothing gets lost, or the ledger counts it: masks may change the total."""
+        traits = self.traits(grid)
+        if "open" in traits:
+            return bool(self.accounts(grid))
+        return all(self._keeps_at(grid, time) for time in (0.0, *self.events(grid)))
+
+    def _keeps_at(self, grid: Grid, time: float) -> bool:
+        """Whether a closed grid keeps its total in an application: the weights sum up to one.
+
+        What collects counts what is near a mirror by other weights, unless it is even.
+        """
+        kernel = self.kernel_on(grid, time)
+        if abs(float(np.sum(kernel)) - 1.0) > SUM * float(np.sum(np.abs(kernel))):
+            return False
+        sides = enumerate(zip(grid.wrap, grid.shape, strict=True))
+        even = all(ring or n == 1 or np.array_equal(kernel, np.flip(kernel, axis))
+                   for axis, (ring, n) in sides)  # fmt: skip
+        return even or not self.collects_on(grid, time)
+
     # --- views ------------------------------------------------------------------------------------
 
     def convolution(self, grid: Grid, time: float = 0.0) -> Applied:
         """The kernel, what the edges do to it, and what stays on the grid."""
-        words: dict[str, convolve.Side] = {
-            "no-flux": "reflect",
-            "periodic": "wrap",
-            "value": "zero",
-        }
-        sides = tuple((words[low.kind], words[high.kind]) for low, high in grid.edges)
-        outside = 0.0
-        for _, axis, side in grid.named_sides:
-            if side.kind == "value":
-                outside = float(np.ravel(grid.outside(axis, side, 0.0))[0])
+        sides, outside = beyond(grid)
         kernel = self.kernel_on(grid, time)
         open_ = any("zero" in pair for pair in sides)
         kept = convolve.kept(kernel, grid.shape, sides) if open_ else None
         return Applied(kernel, sides, self.collects_on(grid, time), outside, kept)
+
+    def transfer(self, grid: Grid, frequencies: Array, time: float = 0.0) -> Array | None:
+        """What waves along one axis are multiplied with, sum over moves d of k(d) exp(-2 pi i f d).
+
+        Exact round a ring; where there are ends, waves that come near them fare otherwise.
+
+        Parameters
+        ----------
+        grid : Grid
+            Where.
+        frequencies : array
+            f in cycles per cell, or per step of a series.
+        time : float
+            In applications.
+
+        Returns
+        -------
+        complex array or None
+            One number for each frequency; None where the grid has two axes.
+        """
+        if len(grid.shape) != 1:
+            return None
+        view = self.convolution(grid, time)
+        k = np.flip(view.kernel) if view.collects else view.kernel
+        z = np.exp(-2j * np.pi * np.asarray(frequencies, dtype=float))
+        return np.asarray(np.polynomial.polynomial.polyval(z, k) * z ** -(k.size // 2))
 
     def symbol(self, grid: Grid, time: float, limit: Limit) -> Symbol:
         """Per axis a transform in which an application is a multiplication.
@@ -182,13 +224,22 @@ class Shifting(Propagator):
             if not (ring or symmetric[axis]):
                 raise Unsupported(
                     f"the kernel is not symmetric along {grid.names[axis]}, whose sides are mirrors"
-                    f" (propagator.{self.given}), so it has no symbol"
+                    f" (propagator.{self.given}), so it has no symbol; with periodic sides "
+                    "(grid.edges) it has one"
                 )
             bases.append(Fourier() if ring else waves_between(False, False))
         transfer = _transfer(k, grid, symmetric)
         if is_density(k):
             transfer.flat[0] = 1.0  # to the last bit, so that any number of applications keeps all
         return multiplied(grid, bases, transfer, even=all(symmetric))
+
+
+def beyond(grid: Grid) -> tuple[tuple[tuple[convolve.Side, convolve.Side], ...], float]:
+    """Return what lies beyond both sides of each axis of a grid, and what an outside holds."""
+    sides = tuple((BEYOND[low.kind], BEYOND[high.kind]) for low, high in grid.edges)
+    held = [float(np.ravel(grid.outside(axis, side, 0.0))[0])
+            for _, axis, side in grid.named_sides if side.kind == "value"]  # fmt: skip
+    return sides, held[-1] if held else 0.0
 
 
 def _transfer(kernel: Array, grid: Grid, symmetric: Sequence[bool]) -> Array:

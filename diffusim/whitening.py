@@ -18,7 +18,7 @@ Research 37 (1997) 3327-3338 (zca).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import linalg
@@ -28,6 +28,8 @@ from diffusim.block import Array
 Kind = Literal["pca", "zca"]
 # A direction with less than this part of the largest spread is taken to have none.
 FLOOR = 1e-10
+# What a column differs from its mean by round-off, beside its largest number.
+ROUND_OFF = 16.0 * float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,18 +85,28 @@ class Whitening:
 def centre(samples: Array) -> tuple[Array, Array]:
     """Return samples less the mean of each column, and these means.
 
+    A column that does not vary, but for round-off, is nothing less its mean.
+
     Raises
     ------
     ValueError
-        When they are not two rows of finite numbers at least.
+        When they are not two rows of finite real numbers at least.
     """
+    if np.iscomplexobj(samples):
+        raise ValueError(
+            "expected real numbers, found complex ones; give real and imaginary part as columns"
+        )
     found = np.asarray(samples, dtype=float)
     if found.ndim != 2 or found.shape[0] < 2 or found.shape[1] < 1:
         raise ValueError(f"expected two samples in rows at least, found shape {found.shape}")
     if not np.all(np.isfinite(found)):
         raise ValueError("expected finite numbers, found NaN or infinite ones")
     mean = np.mean(found, axis=0)
-    return found - mean, mean
+    # Of many samples the first mean is off by the round-off of a long sum.
+    mean = mean + np.mean(found - mean, axis=0)
+    centred = found - mean
+    varies = np.max(np.abs(centred), axis=0) > ROUND_OFF * np.max(np.abs(found), axis=0)
+    return np.where(varies, centred, 0.0), mean
 
 
 def scale(samples: Array) -> tuple[Array, Array]:
@@ -133,7 +145,7 @@ def whitening(
     scaled : bool
         Whether each column is divided by its deviation first, so that units do not matter.
     floor : float
-        The part of the largest deviation that a direction needs to be whitened.
+        The part of the largest deviation that a direction needs to be whitened, from 0 up to 1.
     leave_out : bool
         Whether directions below the floor are left out, and the covariance is the identity on the
         others only, instead of being refused.
@@ -141,8 +153,15 @@ def whitening(
     Raises
     ------
     ValueError
-        When there is no spread, or directions have too little of it and are not left out.
+        When there is no such kind or floor, or no spread, or directions have too little of it and
+        are not left out.
     """
+    if kind not in get_args(Kind):
+        raise ValueError(f"expected 'pca' or 'zca' as the kind of whitening, found {kind!r}")
+    if not 0.0 <= floor < 1.0:
+        raise ValueError(
+            f"expected as the floor a part of the largest spread, from 0 up to 1, found {floor!r}"
+        )
     centred, mean = centre(samples)
     unit = scale(centred)[1] if scaled else np.ones(mean.size)
     n, columns = centred.shape

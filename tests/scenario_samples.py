@@ -38,10 +38,18 @@ SHRUNK = {
     "quantum_walk": ["times.frames=4"],
     "random_walk": ["times.frames=4"],
     "portrait_through_a_disc": ["grid.shape=[48,40]"],
+    "portrait_by_its_largest_waves": ["grid.shape=[48,40]"],
+    "turned_portrait": ["grid.shape=[64,64]", "grid.size=[0.064,0.064]"],
+    "diffusion_as_filter": [
+        "grid.shape=[64,64]",
+        "grid.size=[0.064,0.064]",
+        "methods.2.particles=1e5",
+    ],
     "turned_stripes": ["grid.shape=[64,64]", "grid.size=[0.064,0.064]"],
     "find_the_face": ["grid.shape=[64,64]"],
     "milk_price": ["grid.shape=365", "methods.3.particles=1e6"],
     "white_noise_and_back": ["grid.shape=128"],
+    "random_walk_in_time": ["grid.shape=128"],
     "portrait_four_ways": [
         "grid.shape=[32,32]",
         "grid.size=[0.032,0.032]",

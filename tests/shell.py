@@ -36,14 +36,14 @@ reference: modes
 seed: 1
 """
 
-# Two seconds on a slow core: long enough to be stopped amid each of its methods.
+# Half a second on a slow core: long enough to be stopped amid each of its methods.
 LONG = """\
 title: long
-grid: {shape: [256, 128], size: [0.256 m, 0.128 m]}
+grid: {shape: [128, 80], size: [0.128 m, 0.080 m]}
 propagator:
   kind: diffusion
   diffusivity: 1.5e-9 m^2/s
-  walls: [{axis: x, at: 0.128 m, opens: 1 h}]
+  walls: [{axis: x, at: 0.064 m, opens: 1 h}]
 initial: {kind: halves, axis: x, values: [35.0, 0.0]}
 times: {stop: 40 day, frames: 13}
 methods: [ftcs, {kind: walkers, particles: 5e5}]

@@ -10,9 +10,9 @@ import pytest
 
 import diffusim as ds
 from diffusim.block import Array
-from diffusim.filters import compress, curve
+from diffusim.filters import compress, curve, price
 from diffusim.filters.compression import Ranking, Rule, partners
-from diffusim.filters.waves import coefficients, field_of
+from diffusim.spectrum import coefficients, field_of
 
 GRIDS: list[tuple[tuple[int, ...], Any]] = [
     ((9, 8), "no-flux"), ((9, 8), "periodic"), ((6, 8), "periodic"), ((7, 5), "periodic"),
@@ -126,6 +126,18 @@ def test_a_disc_holds_all_waves_of_a_length_or_none(edges: Any) -> None:
 
 
 @pytest.mark.parametrize("edges", ["no-flux", "periodic"])
+def test_the_price_of_any_modes_is_that_of_the_field_they_tell(edges: str) -> None:
+    u, grid = start((7, 6)), grid_of((7, 6), edges)
+    modes = np.random.default_rng(3).random((7, 6)) < 0.4
+    modes |= modes.ravel()[partners(grid)].reshape(7, 6)
+    left = u - field_of(coefficients(u, grid) * modes, grid)
+    told = price(u, modes, grid)
+    assert told.ratio == np.count_nonzero(modes) / 42
+    assert told.error == pytest.approx(np.linalg.norm(left) / np.linalg.norm(u), rel=1e-11)
+    assert told.psnr == pytest.approx(10.0 * np.log10(np.ptp(u) ** 2 / np.mean(left**2)), rel=1e-11)
+
+
+@pytest.mark.parametrize("edges", ["no-flux", "periodic"])
 def test_all_numbers_tell_the_field_itself(edges: Any) -> None:
     u, grid = start((7, 6)), grid_of((7, 6), edges)
     for rule in RULES:
@@ -159,6 +171,12 @@ def test_places_of_the_largest_are_stored_too_in_the_shorter_of_two_ways() -> No
     assert disc.stored == disc.ratio
 
 
+def test_a_place_takes_whole_bits() -> None:
+    """Of 144 cosines there are 7.2 bits of places, and 8 are stored."""
+    told = compress(start((12, 12)), 5 / 144, grid_of((12, 12), "no-flux"), bits=16)
+    assert told.stored == (5 * 16 + 5 * 8) / (144 * 16)
+
+
 def test_partners_of_a_ring_have_one_place_together() -> None:
     """Of 15 cells 7 pairs and the mean: 8 places of 3 bits."""
     u, grid = start((15,)), grid_of((15,), "periodic")
@@ -183,3 +201,31 @@ def test_what_cannot_be_kept_is_refused_in_words() -> None:
             compress(u, keep, grid)
     with pytest.raises(ValueError, match=r"shape \(5, 6\)"):
         curve(u.T, [0.5], grid)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [({"rule": "x"}, "expected 'disc' or 'largest' as the rule, found 'x'"),
+     ({"bits": 0}, "whole number of bits"), ({"bits": 2.5}, "whole number of bits"),
+     ({"peak": -1.0}, "a peak above 0"), ({"peak": 0.0}, "a peak above 0"),
+     ({"peak": float("nan")}, "a peak above 0")],
+)  # fmt: skip
+def test_rules_bits_and_peaks_that_there_are_not_are_refused(
+    keys: dict[str, Any], message: str
+) -> None:
+    u, grid = start((6, 5)), grid_of((6, 5), "no-flux")
+    with pytest.raises(ValueError, match=message):
+        compress(u, 0.5, grid, **keys)
+    if "rule" not in keys:
+        with pytest.raises(ValueError, match=message):
+            curve(u, [0.5], grid, **keys)
+
+
+def test_a_field_that_is_not_of_finite_real_numbers_is_refused() -> None:
+    u, grid = start((6, 5)), grid_of((6, 5), "no-flux")
+    with pytest.raises(ValueError, match="a field of real numbers, found complex ones"):
+        compress(u + 0.5j, 0.5, grid)
+    u[2, 3] = np.nan
+    for tell in (lambda: compress(u, 0.5, grid), lambda: curve(u, [0.5], grid)):
+        with pytest.raises(ValueError, match="a field of finite numbers, found NaN or infinite"):
+            tell()

@@ -37,6 +37,7 @@ from diffusim.store import (
     verify,
 )
 
+pytestmark = pytest.mark.child
 Figure = Callable[..., None]
 
 

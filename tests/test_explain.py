@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from shell import ROOT, diffusim
 
+from diffusim.explanation import explanation, subject
+
 
 def test_names_are_listed_without_a_kernel() -> None:
     done = diffusim("explain")
@@ -124,3 +126,31 @@ def test_a_scenario_in_which_cells_collect_is_told_as_it_moves(tmp_path: Path) -
     assert "by which cells collect" in done.out
     assert "moves everything by (-2, 0) cells" in done.out
     assert (tmp_path / "wind.png").stat().st_size > 10_000
+
+
+SHIFTED = {
+    "template": ("{shape: [8, 8], size: [8, 8], edges: periodic}",
+                 "{kind: template, template: [[1, 0], [0, 0]], correlation: plain, scale: none}",
+                 ["3 x 3 cells, as it is, by which cells collect", "moves everything by (1, 0)",
+                  "m^2"]),
+    "filter": ("{shape: [8, 8], size: [8, 8], edges: periodic}",
+               "{kind: filter, mask: {kind: gaussian, wavelength: 4}}",
+               ["9 x 9 cells, as it is", "read as a mask"]),
+    "average": ("{geometry: series, shape: 9, size: 9, edges: periodic}",
+                "{kind: moving-average, weights: [0, 0, 1], side: trailing}",
+                ["5 cells, as it is", "moves everything by"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_whatever_is_applied_like_a_kernel_is_told_as_one(name: str, tmp_path: Path) -> None:
+    grid, propagator, told = SHIFTED[name]
+    source = tmp_path / f"{name}.yaml"
+    source.write_text(f"grid: {grid}\npropagator: {propagator}\n"
+                      "initial: {kind: uniform, value: 1}\ntimes: {at: [0, 1]}\n"
+                      "methods: [stencil]\n")  # fmt: skip
+    found = explanation(subject(str(source)))
+    for words in told:
+        assert words in found
+    # Moves along a series are times, of which nothing is told in m.
+    assert name != "average" or "m^2" not in found

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +15,10 @@ import pytest
 import diffusim as ds
 from diffusim.block import Unsupported
 from diffusim.files import named_file, read_image
-from diffusim.filters import compress, kernel_of, of_modes
+from diffusim.filters import compress, kernel_of
 from diffusim.kernels import is_density
 from diffusim.propagators.filter import Filter
+from diffusim.spectrum import of_modes
 
 KINDS: dict[str, Any] = {
     "disc": {"kind": "disc", "wavelength": 0.4},
@@ -72,6 +77,52 @@ def test_a_narrow_gaussian_keeps_its_weights_below_zero_and_is_a_mask() -> None:
         factors = np.fft.fft(ring)
         exact = np.exp(-0.5 * (2 * np.pi * np.fft.fftfreq(64) * sigma) ** 2)
         assert np.max(np.abs(factors - exact)) < 1e-15
+
+
+@pytest.mark.parametrize("edges", EDGES)
+def test_whether_a_kernel_is_a_density_is_known_without_making_it(edges: str) -> None:
+    """Beside the plain inverse transform of the mask, also where a sharp mask averages lines."""
+    averages = {"kind": "direction", "angle": 90, "width": 1}
+    nothing = {"kind": "ring", "wavelengths": [100.0, 200.0]}
+    found = set()
+    for shape, mask in itertools.product(
+        ((9, 8), (8, 6), (30, 1)), (*KINDS.values(), averages, nothing)
+    ):
+        grid = ds.Grid(shape=shape, size=(0.1 * shape[0], 0.12 * shape[1]), edges=EDGES[edges])
+        filter_ = Filter(mask=mask)
+        if mask is KINDS["slanted"] and edges != "rings":
+            continue
+        weights = np.fft.ifftn(filter_.multiplier(grid)).real
+        lowest = np.min(weights) / max(np.max(np.abs(weights)), 1e-300)
+        wanted = lowest > -1e-15 and abs(np.sum(weights) - 1.0) < 1e-12
+        assert (filter_.traits(grid) == {}) == wanted
+        assert is_density(filter_.kernel_on(grid)) == wanted
+        assert filter_.keeps(grid) == (abs(np.sum(weights) - 1.0) < 1e-12)
+        assert any("is a density" in note for note in filter_.notes(grid)) == wanted
+        found.add((wanted, mask is averages))
+    assert found >= {(True, True), (True, False), (False, False)}
+
+
+def test_what_a_run_in_modes_asks_takes_no_more_memory_than_a_few_fields() -> None:
+    """The kernel between mirrors is four fields large, and its transform was eight."""
+    grid = ds.Grid(shape=(500, 400), size=(5.0, 4.0))
+    for mask in (KINDS["disc"], KINDS["density"], KINDS["Butterworth"]):
+        filter_ = Filter(mask=mask)
+        tracemalloc.start()
+        assert list(filter_.check(grid)) == []
+        filter_.traits(grid)
+        filter_.keeps(grid)
+        assert list(filter_.notes(grid))
+        filter_.symbol(grid, 0.0, "lattice").carry(np.ones(grid.shape), 3.0)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 7 * 8 * grid.cells
+
+
+def test_a_filter_that_lets_no_wave_through_says_so() -> None:
+    grid = ds.Grid(shape=(8, 6), size=(0.8, 0.6))
+    nothing = Filter(mask={"kind": "ring", "wavelengths": [100.0, 200.0]})
+    assert "its kernel is nothing, since no wave of this grid passes" in list(nothing.notes(grid))
 
 
 def test_chance_carries_a_density_and_refuses_a_mask_in_words() -> None:
@@ -141,7 +192,7 @@ def test_the_notes_say_what_is_kept_and_how_far_the_kernel_falls_below_zero() ->
     moves = np.arange(1, 64)
     lowest = np.min(np.sin(17 * np.pi * moves / 64) / np.sin(np.pi * moves / 64)) / 17
     assert notes == [
-        "keeps 17 of 64 modes (26.6 %)",
+        "keeps 17 of 64 modes (26.6 %), a compression to one number in 3.76",
         f"its kernel rings: the most negative weight is {100 * lowest:.3g} % of the largest",
         "applied again it changes nothing more",
     ]
@@ -168,6 +219,48 @@ def test_the_portrait_through_its_largest_modes_is_compression(edges: str) -> No
     assert np.max(np.abs(found - told.field)) < 1e-13
     error = float(np.linalg.norm(found - u) / np.linalg.norm(u))
     assert told.error == pytest.approx(error, rel=1e-10)
+    facts = mask.facts(u, grid)
+    assert facts == pytest.approx(
+        {"compressed_to": told.ratio, "compression_error": told.error, "psnr": told.psnr}, rel=1e-10
+    )
+    # Of channels it is their mean that is told.
+    assert mask.facts(np.array([u, 2.0 * u, 0.0 * u]), grid) == pytest.approx(facts, rel=1e-10)
+
+
+def test_only_what_keeps_long_or_large_waves_is_called_a_compression() -> None:
+    grid = ds.Grid(shape=(12, 10), size=(1.2, 1.0), edges="periodic")
+    u = np.random.default_rng(5).random(grid.shape)
+    for name, mask in KINDS.items():
+        filter_ = Filter(mask=mask)
+        assert filter_.compresses == bool(filter_.facts(u, grid)) == (name in ("disc", "largest"))
+        (keeps,) = [note for note in filter_.notes(grid) if note.startswith("keeps")]
+        assert ("a compression to one number in" in keeps) == filter_.compresses
+    assert not Filter(mask={**KINDS["disc"], "passes": "high"}).compresses
+    assert Filter(mask=[KINDS["disc"], KINDS["largest"]]).compresses
+    # What leaves nothing out has no PSNR that is a number.
+    everything = Filter(mask={"kind": "disc", "wavelength": 0.01})
+    assert everything.facts(u, grid) == {"compressed_to": 1.0, "compression_error": 0.0}
+
+
+def test_ratio_and_psnr_are_stored_with_every_run_and_in_the_metrics(tmp_path: Path) -> None:
+    (tmp_path / "told.yaml").write_text(
+        "grid: {shape: [24, 20], size: [24 mm, 20 mm]}\n"
+        "propagator: {kind: filter, mask: {kind: disc, wavelength: 8 mm}}\n"
+        "initial: {kind: image, path: portrait}\n"
+        "times: {at: [0, 1]}\n"
+        "methods: [modes, fourier]\n",
+        encoding="utf-8",
+    )
+    with ds.run(tmp_path / "told.yaml", tmp_path) as stored:
+        metrics = json.loads((tmp_path / "told" / "metrics.json").read_text(encoding="utf-8"))
+        kept = sum(math.hypot(i / 48, j / 40) <= 1 / 8 for i in range(24) for j in range(20))
+        for label, run in stored.runs.items():
+            before, after = (np.asarray(frame) for frame in run.frames)
+            noise = 10.0 * np.log10(np.ptp(before) ** 2 / np.mean((after - before) ** 2))
+            assert run.facts["psnr"] == pytest.approx(noise, rel=1e-9)
+            assert run.facts["compressed_to"] == kept / 480
+            assert metrics["facts"][label]["psnr"] == run.facts["psnr"]
+            assert metrics["facts"][label]["compressed_to"] == run.facts["compressed_to"]
 
 
 def test_the_kernel_of_another_grid_is_another_one() -> None:

@@ -15,8 +15,8 @@ import diffusim as ds
 from diffusim import filters
 from diffusim.block import Array, Invalid
 from diffusim.files import named_file, read_image
-from diffusim.filters import waves
 from diffusim.propagators.filter import Filter
+from diffusim.spectrum import coefficients, of_modes
 
 Factor = Callable[[float, float], float]
 
@@ -171,6 +171,18 @@ def test_diffusion_is_the_filter_exp_of_minus_d_k_squared_t(edges: Any) -> None:
     assert np.max(np.abs(smooth - once)) < 1e-14
 
 
+@pytest.mark.parametrize("even", [True, False])
+def test_kernels_are_alike_both_ways_to_the_last_bit(even: bool) -> None:
+    """Others see by that what a kernel is: a mirror along each axis, or only through the middle."""
+    grid = grid_of((12, 10), "periodic")
+    mask = {"kind": "direction", "angle": 0 if even else 37, "width": 25}
+    smooth = {"kind": "gaussian", "sigma": 0.07}
+    kernel = Filter(mask=[mask, smooth]).kernel_on(grid)
+    assert np.array_equal(kernel, kernel[::-1, ::-1])
+    assert np.array_equal(kernel, kernel[::-1]) == even
+    assert np.array_equal(kernel, kernel[:, ::-1]) == even
+
+
 SHARP = [
     {"kind": "disc", "wavelength": 0.31},
     {"kind": "ring", "wavelengths": [0.263, 0.53]},
@@ -263,18 +275,18 @@ def test_the_largest_modes_of_an_image_are_kept_whatever_field_comes() -> None:
     for edges in ("no-flux", "periodic"):
         grid = grid_of((24, 21), edges)
         mask = Filter(mask={"kind": "largest", "keep": 0.1, "path": "portrait"})
-        kept = waves.of_modes(mask.multiplier(grid), grid)
+        kept = of_modes(mask.multiplier(grid), grid)
         assert set(np.unique(kept)) == {0.0, 1.0}
         assert np.count_nonzero(kept) == 50
         if edges == "no-flux":
             # The shortest wave of the ring is odd, so no field between mirrors has it.
             assert not np.any(mask.multiplier(grid)[24])
-            size = np.abs(waves.coefficients(read_image(named_file("portrait"), (24, 21)), grid))
+            size = np.abs(coefficients(read_image(named_file("portrait"), (24, 21)), grid))
             assert np.min(size[kept == 1.0]) > np.max(size[kept == 0.0])
         u = np.random.default_rng(4).random(grid.shape)
         found = ds.solve(u, mask, grid=grid, times=[1], method="fourier").frames[0]
-        left = waves.coefficients(found, grid)
-        wanted = waves.coefficients(u, grid) * kept
+        left = coefficients(found, grid)
+        wanted = coefficients(u, grid) * kept
         assert np.max(np.abs(left - wanted)) < 1e-13
     (problem,) = mask.check(grid_of((24,), "no-flux"))
     assert "two dimensions" in problem.message

@@ -354,6 +354,14 @@ def test_an_image_keeps_its_top_up_and_its_black_and_white(tmp_path: Path) -> No
     np.testing.assert_allclose(u, expected, rtol=1e-6)
 
 
+def test_an_image_of_sixteen_bits_is_as_bright_as_one_of_eight(tmp_path: Path) -> None:
+    deep = np.array([[0, 16384], [32768, 65535]], dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    start = ADAPTER.validate_python({"kind": "image", "path": str(tmp_path / "deep.png")})
+    u = start.field(Grid(shape=(2, 2), size=(1.0, 1.0)), (0, 0))
+    np.testing.assert_allclose(u, deep[::-1].T / 65535, rtol=1e-6, atol=1e-9)
+
+
 def test_a_text_holds_a_field_as_it_is_seen_on_the_page_and_a_series_in_a_column(
     tmp_path: Path,
 ) -> None:

@@ -16,6 +16,7 @@ from diffusim.initial import Initial
 
 LINE = Grid(shape=(20,), size=(0.4,))
 PLANE = Grid(shape=(12, 9), size=(0.3, 0.18))
+TIME = Grid(geometry="series", shape=(9,), size=(9.0,))
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Initial)
 
@@ -48,6 +49,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "text for a number": ({"kind": "uniform", "value": "1"}, "valid number"),
     "not a number": ({"kind": "uniform", "value": math.nan}, "finite number"),
     "no axis": (halves(), "either 'axis'"),
+    "no axis in time": (halves(), "of a series t"),
     "axis and angle": (halves(axis="x", angle=1), "either 'axis'"),
     "angle and at": (halves(angle=1, at=0.1), "goes with"),
     "axis and through": (halves(axis="x", through=[0, 0]), "goes with"),
@@ -82,6 +84,20 @@ def test_a_refused_key_is_named_by_its_own_path_without_the_class() -> None:
 
 UNFIT: dict[str, tuple[Grid, dict[str, Any], str, tuple[str | int, ...]]] = {
     "no such axis": (LINE, halves(axis="y"), "no axis 'y'", ("axis",)),
+    "modes in time": (TIME, {"kind": "modes", "terms": []}, "for boxes", ("kind",)),
+    "patches in time": (TIME, patch(x=[0, 1]), "formula of t", ("kind",)),
+    "a packet in time": (
+        TIME,
+        {"kind": "packet", "centre": [1, 2], "width": 2},
+        "in a box",
+        ("kind",),
+    ),
+    "a packet on rings": (
+        Grid(shape=(9,), size=(1.0,), geometry="cylindrical"),
+        {"kind": "packet", "centre": 1, "width": 2},
+        "radial",
+        ("kind",),
+    ),
     "an angle on a line": (LINE, halves(angle=5), "two dimensions", ("angle",)),
     "at outside": (LINE, halves(axis="x", at=0.5), "outside", ("at",)),
     "through a line": (PLANE, halves(angle=5, through=0.1), "expected 2", ("through",)),
@@ -120,6 +136,34 @@ def test_what_this_grid_cannot_hold_is_refused_with_the_key_to_blame(name: str) 
     with pytest.raises(Invalid, match=message) as caught:
         ADAPTER.validate_python(value).field(grid, (1, 2))
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"kind": "modes", "terms": [{"amplitude": 1, "t": 3}]},
+        patch(t=[0, "1 day"]),
+        {"kind": "packet", "centre": "1 day", "width": "2 day"},
+    ],
+)
+def test_in_a_series_what_lies_in_space_is_refused_before_its_keys(value: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ADAPTER.validate_python(value, context={"folder": Path(), "geometry": "series"})
+    (error,) = caught.value.errors()
+    assert (*error["loc"], *error["ctx"]["error"].path) == ("kind",)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_larger_than_any_number_is_left_to_be_refused_and_warns_of_nothing() -> None:
+    huge = {"kind": "uniform", "value": 1e308}
+    piece = {"path": "portrait", "at": [0.1, 0.1], "width": 0.1}
+    for value in (
+        {"kind": "sum", "of": [huge, huge]},
+        {"kind": "collage", "on": huge, "noise": 1e308, "pieces": [piece]},
+        {"kind": "collage", "on": huge, "values": [-1e308, 1e308], "pieces": [piece]},
+    ):
+        u = ADAPTER.validate_python(value, context={"folder": Path()}).field(PLANE, (1, 2))
+        assert not np.all(np.isfinite(u))
 
 
 def test_an_array_of_another_shape_is_refused_with_both_shapes(tmp_path: Path) -> None:

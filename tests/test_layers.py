@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,12 @@ PACKAGE_SOURCES = sources(PACKAGE)
 ALL_SOURCES = [
     path for name in ("diffusim", "tests", "benchmarks") for path in sources(ROOT / name)
 ]
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in ALL_SOURCES}
+
+
+# Not on import: every process that collects the tests would read all sources.
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def place(path: Path, node: ast.AST | None = None) -> str:
@@ -50,7 +56,7 @@ def place(path: Path, node: ast.AST | None = None) -> str:
 
 def nodes(paths: list[Path], *kinds: type[ast.AST]) -> Iterator[tuple[Path, ast.AST]]:
     return (
-        (path, node) for path in paths for node in ast.walk(TREES[path]) if isinstance(node, kinds)
+        (path, node) for path in paths for node in ast.walk(tree(path)) if isinstance(node, kinds)
     )
 
 
@@ -149,7 +155,7 @@ def is_compiled(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def test_compiled_functions_stand_at_module_level_in_loops() -> None:
     compiled = [(path, node) for path, node in functions(PACKAGE_SOURCES) if is_compiled(node)]
     assert compiled
-    assert [place(*both) for both in compiled if both[1] not in TREES[both[0]].body] == []
+    assert [place(*both) for both in compiled if both[1] not in tree(both[0]).body] == []
     assert {path.parent.name for path, _ in compiled} == {"loops"}
 
 

@@ -188,6 +188,20 @@ def test_whitening_evens_the_spectrum_out_and_leaves_white_pictures_white() -> N
     assert np.max(np.abs(apart + np.sum(u[:5, :5]) / delta.size)) < 1e-9 * np.ptp(u[:5, :5])
 
 
+def test_with_a_floor_of_nothing_a_picture_keeps_its_phases_only() -> None:
+    u = np.random.default_rng(14).normal(size=(16, 12))
+    before = np.fft.fft2(u)
+    before[0, 0] = before[3, :] = before[-3, :] = 0.0
+    held = before != 0.0
+    u = np.fft.ifft2(before).real
+    white, _ = match.whitened(u, u[:3, :3], 0.0)
+    after = np.fft.fft2(white)
+    assert np.ptp(np.abs(after[held])) < 1e-11 * np.max(np.abs(after))
+    phases = after[held] * np.abs(before[held]) / before[held]
+    assert np.max(np.abs(phases - np.mean(phases.real))) < 1e-10 * np.max(np.abs(after))
+    assert np.array_equal(match.whitened(np.ones((4, 4)), np.eye(2), 0.0)[0], np.zeros((4, 4)))
+
+
 def test_whitened_scores_know_nothing_of_the_templates_mean_and_of_what_is_hidden() -> None:
     rng = np.random.default_rng(12)
     u, t = np.cumsum(rng.normal(size=(40, 30)), 0), rng.random((6, 5))
@@ -333,7 +347,7 @@ def test_two_faces_are_both_found_and_nothing_else_is_as_good() -> None:
         ({"mask": -np.ones((3, 3))}, "from 0 on"),
         ({"pad": "mirror"}, "a pad is"),
         ({"kind": "best"}, "a correlation is"),
-        ({"whiten": 0.0}, "floor"),
+        ({"whiten": -0.1}, "floor"),
         ({"whiten": 0.1, "image": np.eye(2), "pad": "zero"}, "larger than"),
     ],
 )

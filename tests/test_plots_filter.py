@@ -14,7 +14,7 @@ from PIL import Image
 from plot_samples import assert_legible, header
 
 import diffusim as ds
-from diffusim import store
+from diffusim import store, style
 from diffusim.block import Array
 from diffusim.files import named_file, read_image
 from diffusim.filters import curve
@@ -27,8 +27,9 @@ SMOOTH = {"kind": "gaussian", "sigma": "3 mm"}
 
 
 def drawn(
-    folder: Path, mask: dict[str, Any], *, edges: str = "no-flux",
+    folder: Path, mask: Any, *, edges: str = "no-flux",
     shape: tuple[int, ...] = (32, 24), channels: tuple[str, ...] = (), image: str = "portrait",
+    start: dict[str, Any] | None = None,
 ) -> tuple[Figure, Array, Array]:  # fmt: skip
     """The figure of one application, and the fields before and after it."""
     size = tuple(1e-3 * n for n in shape)
@@ -38,13 +39,15 @@ def drawn(
     u = np.zeros(shape)
     u[5:12] = 1.0
     if len(shape) == 2:
-        u = read_image(named_file(image, folder), (32, 24), colours=bool(channels))
+        u = read_image(named_file(image, folder), shape, colours=bool(channels))
     one = [ds.solve(v, filter_, grid=grid, times=[1], method="modes").frames[0]
            for v in (u if channels else u[None])]  # fmt: skip
     after = np.array(one) if channels else one[0]
-    scenario = {"grid": grid.model_dump(mode="json"),
-                "propagator": {"kind": "filter", **filter_.model_dump(mode="json")},
-                "initial": {"kind": "image" if len(shape) == 2 else "patches"}}  # fmt: skip
+    scenario = {
+        "grid": grid.model_dump(mode="json"),
+        "propagator": {"kind": "filter", **filter_.model_dump(mode="json")},
+        "initial": start or {"kind": "patches" if len(shape) == 1 else "image"},
+    }
     told = header(shape, np.array([0.0, 1.0]), size=size, scenario=scenario, reference="modes",
                   extra={"clock": "applications", "channels": list(channels)})  # fmt: skip
     run = SimpleNamespace(label="modes", frames=np.array([u, after]),
@@ -105,8 +108,49 @@ def test_mask_kernel_fields_and_price_are_those_of_the_run(tmp_path: Path) -> No
     assert star.get_ydata() == pytest.approx([noise], rel=1e-9)
     # The star lies on the curve of discs.
     assert curve(before, [kept / 768], grid).disc.psnr == pytest.approx([noise], rel=1e-9)
-    assert f"{100 * kept / 768:.3g} %" in str(star.get_label())
+    assert str(star.get_label()) == f"this filter: {noise:.3g} dB, {100 * kept / 768:.3g} %"
     assert f"peak {np.ptp(before):.2g}" in price.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("mask", "compresses"),
+    [(DISC, True), ({"kind": "largest", "keep": 0.1, "path": "portrait"}, True), (SMOOTH, False),
+     ({**DISC, "passes": "high"}, False), ([DISC, SMOOTH], False),
+     ({"kind": "direction", "angle": 37, "width": 3, "passes": "stop"}, False)],
+)  # fmt: skip
+def test_only_a_compression_has_a_price(tmp_path: Path, mask: Any, compresses: bool) -> None:
+    figure, _, _ = drawn(tmp_path, mask, edges="periodic")
+    price = panel(figure, "The start told by a part of its waves")
+    assert any(line.get_marker() == "*" for line in price.lines) == compresses
+    assert len(price.lines) == 2 + compresses
+
+
+@pytest.mark.parametrize(
+    ("start", "grey"),
+    [({"kind": "image"}, True), ({"kind": "sum", "of": [{"kind": "image"}]}, True),
+     ({"kind": "sum", "of": [{"kind": "noise"}, {"kind": "sum", "of": [{"kind": "image"}]}]}, True),
+     ({"kind": "sum", "of": [{"kind": "noise"}]}, False), ({"kind": "noise"}, False)],
+)  # fmt: skip
+def test_a_picture_is_grey_also_as_a_part_of_a_sum(
+    tmp_path: Path, start: dict[str, Any], grey: bool
+) -> None:
+    figure, _, _ = drawn(tmp_path, DISC, start=start)
+    assert panel(figure, "Before").images[0].get_cmap().name == ("gray" if grey else style.FIELD)
+
+
+def test_of_a_kernel_that_is_a_point_the_rest_is_shown(tmp_path: Path) -> None:
+    """The weights beside the middle fill the scale of colours, near the middle."""
+    mask = {"kind": "direction", "angle": 37, "width": 5, "passes": "stop"}
+    figure, _, _ = drawn(tmp_path, mask, edges="periodic", shape=(64, 64))
+    kernel = panel(figure, "kernel")
+    weights = shown_in(kernel)
+    middle = tuple(n // 2 for n in weights.shape)
+    beside = np.delete(np.abs(weights).ravel(), np.ravel_multi_index(middle, weights.shape))
+    low, high = kernel.images[0].get_clim()
+    assert -low == high == pytest.approx(0.4 * np.max(beside), rel=1e-9)
+    # A part of the picture that is seen, not a line on grey.
+    assert np.mean(beside > 0.1 * high) > 0.3
+    assert weights.shape == (25, 25)
 
 
 def test_both_curves_are_those_of_compression(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from plot_samples import Open, assert_legible, opener, random_fields
 
 import diffusim
-from diffusim import plots
+from diffusim import plots, style
 from diffusim.alignment import compare_stored
 
 N, H = 64, 1e-3
@@ -52,8 +53,8 @@ def test_two_rings_mark_the_wave_that_stands_out_and_its_period_is_told(opened: 
     assert_legible(figure)
     before, spectrum, directions, after, quiet, flat = figure.axes[:6]
     assert (before.get_title(), after.get_title()) == ("n = 0", "n = 3")
-    assert directions.get_title() == "waves of 6 mm\nat 37.0°"
-    assert flat.get_title() == "no wave stands out\nall directions much alike"
+    assert directions.get_title() == "waves of 6 mm\nacross the stripes: 37.0°"
+    assert flat.get_title().startswith("no wave stands out; varies most\nalong ")
     (rings,) = spectrum.lines
     k = 10.0 / 6.0 * np.array([np.cos(np.radians(37.0)), np.sin(np.radians(37.0))])
     np.testing.assert_allclose(rings.get_xydata(), [k, -k], rtol=1e-4)
@@ -87,14 +88,87 @@ def test_the_power_of_stripes_is_highest_in_their_direction(opened: Open) -> Non
     assert figure.axes[2].get_ylabel() == "power beside all directions"
 
 
+def test_what_has_much_power_in_one_direction_is_marked_there_and_told(opened: Open) -> None:
+    edge = np.where(np.arange(N) < N // 2, 0.0, 1.0)[:, None] + np.zeros(N)
+    figure = drawn(opened, np.stack([edge, edge.T]))
+    assert figure is not None
+    for axes, angle in zip(figure.axes[2:6:3], (0.0, 90.0), strict=True):
+        curve, mark = axes.lines[1:3]
+        top = int(np.argmax(curve.get_ydata()))
+        assert curve.get_xdata()[top] == mark.get_xdata()[0] == angle
+        times = curve.get_ydata()[top]
+        assert times > 8.0
+        words = f"no wave stands out; most power\nat {angle:.0f}°: {times:.3g} × the mean"
+        assert axes.get_title() == words
+
+
+def blob(across: float, along: float, angle: float) -> np.ndarray:
+    x, y = (axis - 0.5 * (N - 1) for axis in np.ogrid[:N, :N])
+    turn = np.radians(angle)
+    one, other = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
+    return np.exp(-0.5 * ((one / across) ** 2 + (other / along) ** 2))
+
+
+@pytest.mark.parametrize(("along", "weakly"), [(6.6, True), (8.4, False)])
+def test_else_the_direction_of_the_gradient_is_told_and_how_sharp_it_is(
+    opened: Open, along: float, weakly: bool
+) -> None:
+    figure = drawn(opened, np.stack([blob(6.0, along, 25.0)] * 2))
+    assert figure is not None
+    # Smoothed by two cells, mean squares of the gradient are as the inverse variances.
+    a, b = 1.0 / (36.0 + 4.0), 1.0 / (along**2 + 4.0)
+    sharpness = (a - b) / (a + b)
+    assert 0.05 < sharpness < 0.19 if weakly else 0.22 < sharpness < 0.34
+    found = re.fullmatch(
+        r"no wave stands out; varies most\nalong 25.0°(, weakly)? \(sharpness (.*)\)",
+        figure.axes[2].get_title(),
+    )
+    assert found is not None
+    assert bool(found[1]) == weakly
+    assert float(found[2]) == pytest.approx(sharpness, rel=0.06)
+    assert len(figure.axes[2].lines) == 2
+
+
+def test_where_no_waves_are_left_no_direction_is_told(opened: Open) -> None:
+    noise = 1.0 + 0.1 * random_fields(1, (N, N))[0]
+    for last in (np.full((N, N), 0.7), 0.7 + 1e-7 * noise):
+        figure = drawn(opened, np.stack([noise, last]))
+        assert figure is not None
+        fields, spectrum, directions = figure.axes[3:6]
+        assert directions.get_title() == "no waves are left"
+        assert len(directions.lines) == 1
+        assert not spectrum.lines
+        assert not fields.texts
+    faint = drawn(opened, np.stack([noise, 0.7 + 1e-5 * noise]))
+    assert faint is not None
+    image = faint.axes[4].images[0]
+    assert np.max(image.get_array()) > image.get_clim()[0]
+    assert "varies most" in faint.axes[5].get_title()
+
+
+@pytest.mark.parametrize("angle", [0.0, 37.0, 143.0])
+def test_an_arrow_in_the_field_points_along_the_direction(opened: Open, angle: float) -> None:
+    figure = drawn(opened, np.stack([striped(angle, 6e-3)] * 2))
+    assert figure is not None
+    (arrow,) = figure.axes[0].texts
+    along = np.array(arrow.xy) - np.array(arrow.xyann)
+    assert np.degrees(np.arctan2(along[1], along[0])) % 180.0 == pytest.approx(angle, abs=0.1)
+    assert np.all(np.minimum(arrow.xy, arrow.xyann) > 0.0)
+
+
+def test_a_picture_is_grey_and_other_fields_are_not(opened: Open) -> None:
+    frames = np.stack([striped(37.0, 6e-3)] * 2)
+    for start, hues in (({"kind": "image"}, "gray"), ({"kind": "noise"}, style.FIELD)):
+        figure = drawn(opened, frames, scenario=scenario() | {"initial": start})
+        assert figure is not None
+        assert figure.axes[0].images[0].get_cmap().name == hues
+
+
 def test_a_picture_that_varies_along_one_direction_is_said_to(opened: Open) -> None:
     edge = np.where(np.arange(N) < N // 2, 0.0, 1.0)[:, None] + 0.05 * random_fields(1, (N, N))[0]
     figure = drawn(opened, np.stack([edge, edge]))
     assert figure is not None
-    assert figure.axes[2].get_title() in (
-        "no wave stands out\nvaries most along 0°",
-        "no wave stands out\nvaries most along 180°",
-    )
+    assert figure.axes[2].get_title().startswith("no wave stands out; most power\nat 0°: ")
 
 
 def test_three_channels_are_shown_in_colours_and_their_mean_in_waves(tmp_path: Path) -> None:
@@ -114,7 +188,7 @@ def test_three_channels_are_shown_in_colours_and_their_mean_in_waves(tmp_path: P
         figure = plots.fourier(stored, compare_stored([stored]))
     assert figure is not None
     assert figure.axes[0].images[0].get_array().shape == (N, N, 3)
-    assert figure.axes[2].get_title() == "waves of 5.99 mm\nat 37.0°"
+    assert figure.axes[2].get_title() == "waves of 5.99 mm\nacross the stripes: 37.0°"
     assert_legible(figure)
 
 
@@ -125,8 +199,9 @@ def test_cells_need_not_be_square(opened: Open) -> None:
     assert figure is not None
     assert_legible(figure)
     left, right, low, high = figure.axes[1].images[0].get_extent()
-    assert right - left == pytest.approx(10.0, rel=1e-9)
-    assert high - low == pytest.approx(5.0, rel=1e-9)
+    assert figure.axes[1].get_ylabel() == "waves per mm along y"
+    assert right - left == pytest.approx(1.0, rel=1e-9)
+    assert high - low == pytest.approx(0.5, rel=1e-9)
 
 
 def test_one_frame_is_drawn_once(opened: Open) -> None:
@@ -136,7 +211,11 @@ def test_one_frame_is_drawn_once(opened: Open) -> None:
 
 
 NOTHING: dict[str, dict[str, Any]] = {
-    "a medium that knows seconds": {"extra": {}},
+    "a medium that knows seconds": {
+        "extra": {},
+        "scenario": scenario() | {"propagator": {"kind": "diffusion"}},
+    },
+    "the answer of a template": {"scenario": scenario() | {"propagator": {"kind": "template"}}},
     "another grid": {"scenario": scenario((N, N + 1))},
     "rings": {"scenario": scenario(geometry="cylindrical"), "axes": ("r", "z")},
 }

@@ -127,9 +127,8 @@ def test_broken_packages_do_not_disturb_who_does_not_ask_for_them(
         done = shell(*words, env=others)
         assert done.code == 0, done
         assert "halved" in well(done)
-    table = shell("methods", env=others).out
-    for name in BROKEN:
-        assert f"somebodys.{name}" in table
+        if words == ["methods"]:
+            assert [name for name in BROKEN if f"somebodys.{name}" not in done.out] == []
     done = shell("run", source, "--out", tmp_path / "out", *QUIET, env=others)
     assert done.code == 0, done
     assert well(done)

@@ -36,11 +36,13 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith(LEFT_TO_CI)]
 
 
-def in_small(words: list[str]) -> list[str]:
+def in_small(words: list[str], figures: bool = True) -> list[str]:
     """Shrink a run; nothing else takes long."""
     scenario = next((Path(word).stem for word in words if word.endswith(".yaml")), None)
-    sets = [] if words[0] != "run" or scenario is None else [*SMALL[scenario], "expect={}"]
-    return [*words, *(word for each in sets for word in ("--set", each))]
+    if words[0] != "run" or scenario is None:
+        return words
+    sets = [word for each in (*SMALL[scenario], "expect={}") for word in ("--set", each)]
+    return [*words, *sets, *([] if figures else ["--no-figures"])]
 
 
 def test_every_command_in_the_readme_does_what_it_is_shown_to_do(
@@ -53,7 +55,8 @@ def test_every_command_in_the_readme_does_what_it_is_shown_to_do(
     for line in found:
         program, *words = shlex.split(line)
         assert Path(program).name == "diffusim", line
-        done = diffusim(*in_small(words))
+        # One run is enough to see that figures are drawn.
+        done = diffusim(*in_small(words, figures="run" not in verbs))
         assert done.code == 0, (line, done)
         assert done.out, line
         verbs.add(words[0])
@@ -107,7 +110,7 @@ def test_the_python_in_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
     mean, steps = solved.split()
     assert float(mean) == pytest.approx(17.5, rel=1e-12)
     assert int(steps) > 0
-    # Within four standard errors of coefficients from 400 values; the last is an interval's lower end.
+    # Four standard errors of coefficients from 400 values, and an interval's lower end.
     first, second, low = (float(word) for word in re.findall(r"-?\d+\.\d*", fitted))
     assert abs(first - 1.2) < 0.18
     assert abs(second + 0.5) < 0.18

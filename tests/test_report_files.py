@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,15 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "out" / "small"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of results with its page and figures; to be copied."""
+    place = tmp_path_factory.mktemp("finished")
+    (place / "small.yaml").write_text(SMALL, encoding="utf-8")
+    assert diffusim("run", place / "small.yaml", "--out", place / "out", "-q").code == 0
+    return place / "out"
 
 
 def shown(page: Path) -> set[str]:
@@ -78,9 +88,9 @@ def test_only_figures_that_this_run_drew_are_in_its_page(source: Path, folder: P
 
 
 def test_a_result_that_is_replaced_takes_its_page_and_figures_along(
-    source: Path, folder: Path
+    source: Path, folder: Path, finished: Path
 ) -> None:
-    assert diffusim("run", source, "--out", folder.parent, "-q").code == 0
+    shutil.copytree(finished, folder.parent)
     assert pictures.title_of(folder / "figures" / "fields.png") == pictures.FIGURE
     (folder / "figures" / "mine.png").write_bytes(picture())
     other = ["--set", "initial.values=[2.0, 0.0]", "--overwrite", "--no-figures", "-q"]
@@ -94,9 +104,9 @@ def test_a_result_that_is_replaced_takes_its_page_and_figures_along(
 
 
 def test_a_study_says_how_it_gets_into_the_page_of_its_run_and_into_no_other(
-    source: Path, folder: Path
+    source: Path, folder: Path, finished: Path
 ) -> None:
-    assert diffusim("run", source, "--out", folder.parent, "-q").code == 0
+    shutil.copytree(finished, folder.parent)
     study = ["converge", source, "--refine", "dt", "--out", folder / "converge-dt.png", "-q"]
     done = diffusim(*study)
     said = "the page of the run with this picture in it: "

@@ -90,6 +90,15 @@ def test_a_forecast_goes_to_the_mean_or_along_the_drift() -> None:
     assert walk.deviation.tolist() == pytest.approx([3.0 * math.sqrt(k) for k in range(1, 17)])
 
 
+def test_a_forecast_by_a_fit_is_that_by_its_process() -> None:
+    x = drawn(PROCESSES[0], 60, 5)
+    fit = series.burg(x, 2)
+    for one, other in zip(
+        series.forecast(x, fit, 5), series.forecast(x, fit.process, 5), strict=True
+    ):
+        assert np.array_equal(one, other)
+
+
 def test_forecasts_of_columns_are_those_of_each() -> None:
     process = PROCESSES[3]
     x = drawn(process, 30, 4, 3)
@@ -224,5 +233,13 @@ def test_series_that_cannot_be_tested_are_refused_in_words() -> None:
         series.ljung_box(np.arange(9.0), 3, 3)
     with pytest.raises(ValueError, match="a test of flatness needs at least 5 values, found 4"):
         series.flatness(np.arange(4.0))
+    for n in (6, 101):
+        with pytest.raises(ValueError, match="goes up and down from each value to the next"):
+            series.flatness(0.1 * (-1.0) ** np.arange(2 * (n // 2)))
+    assert series.flatness((-1.0) ** np.arange(7)).p < 1.0
+    with pytest.raises(ValueError, match=r"a series of real numbers, .* array of shape \(\)"):
+        series.ljung_box(7, 2)
+    with pytest.raises(ValueError, match="the mean as a finite number, found a"):
+        series.autocorrelation(np.arange(9.0), 2, "a")
     with pytest.raises(ValueError, match="the series is 2 throughout"):
         series.periodogram(np.full(9, 2.0))

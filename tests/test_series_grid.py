@@ -17,6 +17,7 @@ from diffusim import store
 from diffusim.alignment import compare_stored
 from diffusim.block import Invalid, Unsupported
 from diffusim.coarsening import Coarsening
+from diffusim.dataset.recipe import Recipe
 from diffusim.initial import Blob, DiffusedNoise, Expression, Halves, Modes, Patches, Start, Stored
 from diffusim.reading import ScenarioError
 from diffusim.scenario import load
@@ -169,6 +170,22 @@ def test_a_scenario_takes_times_along_a_series_and_lengths_elsewhere(
     assert any(place in line and words in line for line in str(refused.value).splitlines())
 
 
+def test_the_field_of_a_series_is_a_value_unless_it_has_a_name(tmp_path: Path) -> None:
+    said = "field: {name: price, unit: ct/L}"
+    for field, name, unit in (
+        (said, "price", "ct/L"),
+        ("", "value", "1"),
+        ("field: {unit: ct/L}", "value", "ct/L"),
+        ("field: {name: concentration, unit: g/L}", "concentration", "g/L"),
+    ):
+        found, _ = load(scenario(tmp_path, SERIES.replace(said, field)))
+        assert (found.field.name, found.field.unit) == (name, unit)
+    row = SERIES.replace("geometry: series, ", "").replace(" day", " mm").replace(said, "")
+    assert load(scenario(tmp_path, row))[0].field.name == "concentration"
+    with pytest.raises(ScenarioError, match="field.nam: unknown key"):
+        load(scenario(tmp_path, SERIES.replace(said, "field: {nam: price}")))
+
+
 # --- from run to page ---------------------------------------------------------------------------
 
 
@@ -194,7 +211,7 @@ def test_a_series_runs_is_stored_compared_and_reported_in_its_own_unit(tmp_path:
     assert "on 24 cells (24 d), from 0 applications" in page
     assert "t to the right from 0 to 24 d, and applications upwards" in page
     checked = diffusim("check", source)
-    assert "24 cells of 86400 s" in checked.out
+    assert "24 steps of 24 h; 3 frames" in checked.out
 
 
 def test_the_medium_changes_after_applications_and_not_at_seconds(tmp_path: Path) -> None:
@@ -219,3 +236,32 @@ def test_a_series_and_a_row_are_not_compared(tmp_path: Path) -> None:
         pytest.raises(Unsupported, match="their axes are x and t"),
     ):
         compare_stored([one, other])
+
+
+def test_what_varies_along_a_series_is_stored_in_seconds(tmp_path: Path) -> None:
+    vary = "dataset:\n  trajectories: 4\n  vary:\n    propagator.width: {uniform: [2 day, 5 day]}\n"
+    vary += "    initial.centre: {uniform: [5 day, 9 day]}\n"
+    path = tmp_path / "many.yaml"
+    path.write_text(SERIES + vary)
+    units = {parameter.name: parameter.unit for parameter in Recipe.read(path).parameters}
+    assert set(units.values()) == {"s"}
+    assert len(units) == 2
+
+
+def test_a_wrong_unit_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_text(SERIES.replace("size: 24 day", "size: 24 m").replace("[9.5 day]", "[9.5 kg]"))
+    with pytest.raises(ScenarioError) as found:
+        load(path)
+    assert [problem.path for problem in found.value.problems] == [
+        "grid.size", "record.probes.tenth.at.0"]  # fmt: skip
+
+
+def test_a_copy_with_other_coefficients_carries_by_these() -> None:
+    u, grid = np.eye(8)[0], days(8, edges={"first": {"value": 0}})
+    half = ds.Autoregression(coefficients=(0.5,))
+    for a, propagator in ((0.5, half), (0.1, half.model_copy(update={"coefficients": (0.1,)}))):
+        run = ds.solve(u, propagator, grid=grid, times=[1], method="stencil")
+        np.testing.assert_allclose(run.frames[-1], a ** np.arange(8), rtol=1e-12, atol=0)
+    assert half == ds.Autoregression(coefficients=(0.5,)) != propagator
+    assert hash(half) == hash(ds.Autoregression(coefficients=(0.5,)))

@@ -1,4 +1,4 @@
-"""Moving averages and autoregressions: what they are as convolutions, what they undo and refuse."""
+"""Moving averages along a series: what they are as convolutions, and what they refuse."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from scipy import signal, special
+from scipy import special
+from series_samples import DAY, MIRRORS, RING, applied, grid, noise
 
 import diffusim as ds
 from diffusim import series
-from diffusim.block import Array, Invalid, Unsupported
-from diffusim.propagators.autoregression import Autoregression
+from diffusim.block import Array, Unsupported
 from diffusim.propagators.moving_average import MovingAverage
 
-DAY = 86400.0
-MIRRORS, RING = "no-flux", "periodic"
-NOTHING_BEFORE = {"first": {"value": 0}}
 EDGES: dict[str, Any] = {"mirrors": MIRRORS, "ring": RING, "an outside": {"t": {"value": 2.5}}}
 # Weights by lag, as the propagator must make them.
 AVERAGES: dict[str, tuple[dict[str, Any], Mapping[int, float]]] = {
@@ -35,21 +32,6 @@ AVERAGES: dict[str, tuple[dict[str, Any], Mapping[int, float]]] = {
     "weights below zero": ({"weights": [-3, 12, 17, 12, -3]},
                            {-2: -3.0, -1: 12.0, 0: 17.0, 1: 12.0, 2: -3.0}),
 }  # fmt: skip
-MODELS: dict[str, dict[str, Any]] = {
-    "two roots": {"coefficients": [1.2, -0.5]},
-    "with shocks": {"coefficients": [0.5, 0.2, -0.1], "shocks": [0.4, 0.3]},
-    "shocks alone": {"coefficients": [], "shocks": [0.6, -0.2]},
-    "nearly a walk": {"coefficients": [0.999]},
-    "a sum": {"coefficients": [0.7], "shocks": [0.4], "differences": 1},
-}
-
-
-def grid(n: int, edges: Any = MIRRORS) -> ds.Grid:
-    return ds.Grid(geometry="series", shape=n, size=n * DAY, edges=edges)
-
-
-def noise(n: int, seed: int = 1) -> Array:
-    return np.random.default_rng(seed).standard_normal(n)
 
 
 def beyond(u: Array, edges: Any) -> Callable[[int], float]:
@@ -65,13 +47,6 @@ def beyond(u: Array, edges: Any) -> Callable[[int], float]:
         return float(u[t]) if 0 <= t < n else 2.5
 
     return at
-
-
-def applied(u: Array, propagator: Any, edges: Any, times: list[float], method: str) -> Array:
-    return ds.solve(u, propagator, grid=grid(u.shape[-1], edges), times=times, method=method).frames
-
-
-# --- moving averages ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("edges", EDGES)
@@ -102,11 +77,28 @@ def test_modes_carry_what_has_a_symbol_and_refuse_the_rest(choice: str, edges: s
 
 def test_it_is_what_the_plain_functions_make_of_an_array() -> None:
     u = noise(40)
-    for centred in (False, True):
-        average = MovingAverage(weights=[4, 1, 2], side="centred" if centred else "trailing")
+    for words in ({}, {"side": "trailing"}, {"side": "centred"}):
+        average = MovingAverage(weights=[4, 1, 2], **words)
         found = applied(u, average, MIRRORS, [0, 1], "stencil")[1]
-        wanted = series.moving_average(u, [4, 1, 2], centred=centred)
-        assert np.allclose(found, wanted, rtol=0.0, atol=1e-15)
+        wanted = series.moving_average(u, [4, 1, 2], **words)
+        assert np.allclose(found, wanted, rtol=0.0, atol=1e-15), words
+
+
+def test_before_the_first_moment_smoothing_sees_a_mirror_or_a_value_that_was_there() -> None:
+    """The function takes the first value for that unless it is given another one."""
+    u, alpha = noise(50), 0.2
+    smooth = MovingAverage(weights={"kind": "exponential", "alpha": alpha})
+    held = applied(u, smooth, {"t": {"value": -1.5}}, [1], "stencil")[0]
+    wanted = series.exponential_smoothing(u, alpha, start=-1.5)
+    assert np.allclose(held, wanted, rtol=0.0, atol=3e-15)
+    mirrored = applied(u, smooth, MIRRORS, [1], "stencil")[0]
+    long = np.concatenate([u[::-1], u, u[::-1], u])
+    assert np.allclose(mirrored, series.exponential_smoothing(long, alpha)[-50:],
+                       rtol=0.0, atol=3e-15)  # fmt: skip
+    usual = series.exponential_smoothing(u, alpha)
+    kept = applied(u, smooth, {"t": {"value": float(u[0])}}, [1], "stencil")[0]
+    assert np.allclose(usual, kept, rtol=0.0, atol=3e-15)
+    assert abs(mirrored[0] - usual[0]) > 0.05
 
 
 @pytest.mark.parametrize("choice", AVERAGES)
@@ -183,11 +175,17 @@ def test_what_is_no_moving_average_is_refused_in_words() -> None:
         with pytest.raises(ValidationError, match=words):
             MovingAverage(**options)
     for options, words in (
-        ({"width": "12 h"}, "a window of 43200 s is shorter than a step of 86400 s"),
+        ({"width": "12 h"}, "a window of 12 h is shorter than a step of 24 h"),
         ({"weights": {"kind": "exponential", "time": 1e11}}, "before they have died out"),
+        ({"weights": {"kind": "gaussian", "sigma": 1e11}}, "reach over 21296296 steps of 24 h"),
+        ({"weights": {"kind": "gaussian", "sigma": 14}}, "sigma of 14 s is far below a step of 24"),
+        ({"weights": {"kind": "exponential", "time": 8639}}, "expected 2.4 h at least"),
+        ({"weights": {"kind": "exponential", "half_life": 14}}, "without a unit is in s)"),
     ):
         (problem,) = MovingAverage(**options).check(grid(20))
         assert words in str(problem)
+    for key, kind in (("time", "exponential"), ("half_life", "exponential"), ("sigma", "gaussian")):
+        assert not list(MovingAverage(weights={"kind": kind, key: 0.11 * DAY}).check(grid(20)))
     (problem,) = MovingAverage(weights=[1]).check(ds.Grid(shape=(3, 3), size=(1.0, 1.0)))
     assert "runs along one axis" in str(problem)
 
@@ -203,156 +201,36 @@ def test_notes_say_how_far_it_looks_and_what_noise_is_left() -> None:
     (words,) = MovingAverage(width="7 day", side="trailing").notes(grid(30))
     assert words == ("7 weights, mean lag 3 d, standard deviation 2 d; of the variance of white "
                      "noise 0.143 is left")  # fmt: skip
+    (words,) = MovingAverage(width="7 day").notes(grid(30))
+    assert words.startswith("7 weights, mean lag 0, standard deviation 2 d;")
 
 
-# --- autoregressions ----------------------------------------------------------------------------
+def test_chance_refuses_an_average_that_looks_one_way_and_says_what_would_do() -> None:
+    average = MovingAverage(weights=[2, 1], side="trailing")
+    chance = {"kind": "collapse", "particles": 10}
+    for edges, propagator in (
+        (MIRRORS, average),
+        (RING, average),
+        (MIRRORS, MovingAverage(weights=[1, 2, 1])),
+    ):
+        solve = {"grid": grid(9, edges), "times": [1], "method": chance}
+        if propagator is average and edges == MIRRORS:
+            with pytest.raises(Unsupported, match=r"It could if the sides were periodic \(grid\.e"):
+                ds.solve(np.ones(9), propagator, **solve)
+        else:
+            assert ds.solve(np.ones(9), propagator, **solve).frames.shape == (1, 9)
 
 
-def polynomials(model: Mapping[str, Any]) -> tuple[Array, Array]:
-    """Coefficients of both sides, from that of the present on."""
-    a = np.append(1.0, -np.array(model["coefficients"], dtype=float))
-    for _ in range(model.get("differences", 0)):
-        a = np.convolve(a, [1.0, -1.0])
-    return a, np.append(1.0, model.get("shocks", []))
-
-
-@pytest.mark.parametrize("method", ["stencil", "fourier"])
-@pytest.mark.parametrize("model", MODELS)
-def test_an_autoregression_is_lfilter(model: str, method: str) -> None:
-    a, b = polynomials(MODELS[model])
-    u = noise(1000)
-    found = applied(u, Autoregression(**MODELS[model]), NOTHING_BEFORE, [0, 1], method)[1]
-    wanted = signal.lfilter(b, a, u)
-    assert np.max(np.abs(found - wanted)) <= 1e-13 * np.max(np.abs(wanted))
-
-
-@pytest.mark.parametrize("method", ["stencil", "fourier", "modes"])
-@pytest.mark.parametrize("model", [m for m in MODELS if m != "a sum"])
-def test_round_a_ring_it_is_the_series_that_keeps_to_the_recursion(model: str, method: str) -> None:
-    a, b = polynomials(MODELS[model])
-    u = noise(60)
-    y = applied(u, Autoregression(**MODELS[model]), RING, [0, 1], method)[1]
-    left = sum(c * np.roll(y, lag) for lag, c in enumerate(a))
-    right = sum(c * np.roll(u, lag) for lag, c in enumerate(b))
-    assert np.allclose(left, right, rtol=0.0, atol=1e-13 * np.max(np.abs(y)))
-
-
-@pytest.mark.parametrize("edges", [NOTHING_BEFORE, RING], ids=["open", "ring"])
-@pytest.mark.parametrize("model", MODELS)
-def test_out_and_back_is_the_start(model: str, edges: Any) -> None:
-    if edges == RING and "differences" in MODELS[model]:
-        return
-    u, twice = noise(365), Autoregression(**MODELS[model], back=2)
-    for method in ("stencil", "fourier"):
-        frames = applied(u, twice, edges, [0, 1, 2, 3, 4], method)
-        size = np.max(np.abs(frames[2]))
-        assert np.max(np.abs(frames[4] - u)) <= 1e-12 * max(1.0, size)
-        assert np.max(np.abs(frames[3] - frames[1])) <= 1e-12 * max(1.0, size)
-        assert np.max(np.abs(frames[1] - u)) > 0.1
-
-
-def test_white_noise_goes_out_coloured_and_comes_back_white() -> None:
-    u = noise(730, seed=4)
-    frames = applied(u, Autoregression(coefficients=[1.2, -0.5], back=1), NOTHING_BEFORE,
-                     [0, 1, 2], "fourier")  # fmt: skip
-    first, coloured, last = (series.ljung_box(frame, 20).p for frame in frames)
-    assert first > 0.01 and coloured < 1e-12  # noqa: PT018
-    assert np.max(np.abs(frames[2] - u)) < 1e-12
-    assert abs(last - first) < 1e-9 * first
-    assert series.flatness(frames[2]).p > 0.01 > series.flatness(frames[1]).p
-
-
-def test_what_lies_behind_the_last_moment_is_never_asked() -> None:
-    u, echo = noise(50), Autoregression(coefficients=[0.8])
-    ways: list[Any] = [
-        NOTHING_BEFORE,
-        {"t": {"value": 0}},
-        {**NOTHING_BEFORE, "last": {"value": 0}},
-    ]
-    found = [applied(u, echo, way, [1], "stencil")[0] for way in ways]
-    assert np.array_equal(found[0], found[1])
-    assert np.array_equal(found[0], found[2])
-
-
-def test_its_kernel_is_causal_and_holds_all_that_a_shock_leaves() -> None:
-    g = grid(40, NOTHING_BEFORE)
-    view = Autoregression(coefficients=[0.5], back=1).convolution(g, 0.5)
-    assert not view.collects
-    assert view.sides == (("zero", "zero"),)
-    assert view.kernel.tolist() == [0.0] * 39 + [0.5**d for d in range(40)]
-    back = Autoregression(coefficients=[0.5], back=1).convolution(g, 1.5)
-    assert back.kernel.tolist() == [0.0, 1.0, -0.5]
-
-
-def test_waves_are_multiplied_by_the_ratio_of_both_polynomials() -> None:
-    model = Autoregression(**MODELS["with shocks"], back=3)
-    g, f = grid(4096, NOTHING_BEFORE), np.array([0.0, 0.01, 0.2, 0.5])
-    for time in (0.0, 3.0):
-        kernel = model.kernel_on(g, time)
-        lags = np.arange(kernel.size) - kernel.size // 2
-        wanted = [np.sum(kernel * np.exp(-2j * np.pi * one * lags)) for one in f]
-        assert np.allclose(model.transfer(f, time), wanted, rtol=1e-13, atol=0.0)
-
-
-def test_a_random_walk_is_an_autoregression_at_its_limit_and_diffuses() -> None:
-    """Its variance grows by that of a step, 2 D = sigma^2. False alarm: 1e-6 at each of 4 times."""
-    count, n, sigma = 600, 64, 0.7
-    shocks = sigma * noise(count * n, seed=2).reshape(count, n)
-    g = grid(n, NOTHING_BEFORE)
-    walk = Autoregression(coefficients=[], differences=1)
-    y = ds.solve(shocks, walk, grid=g, times=[1], method="fourier").frames[0]
-    assert np.allclose(y, np.cumsum(shocks, axis=1), rtol=0.0, atol=1e-13 * sigma * n)
-    for t in (1, 8, 27, 64):
-        squares = float(np.sum(y[:, t - 1] ** 2)) / (sigma**2 * t)
-        p = special.chdtrc(count, squares)
-        assert 5e-7 < p < 1.0 - 5e-7, t
-    kernel = walk.kernel_on(g)
-    for apart in (1e-3, 1e-6):
-        nearly = Autoregression(coefficients=[1.0 - apart]).kernel_on(g)
-        assert 0.5 * n * apart < np.max(np.abs(nearly - kernel)) < n * apart
-
-
-def test_unstable_coefficients_are_refused_with_their_roots() -> None:
-    with pytest.raises(ValidationError, match=r"not stable: its roots are 1\.527, -0\.3274"):
-        Autoregression(coefficients=[1.2, 0.5])
-    with pytest.raises(ValidationError, match="roots at 1 are what differences are for"):
-        Autoregression(coefficients=[1.0])
-
-
-def test_shocks_that_cannot_be_found_again_are_refused_on_the_way_back_only() -> None:
-    Autoregression(coefficients=[0.5], shocks=[1.4])
-    with pytest.raises(ValidationError, match=r"no way back.*its roots are -1\.4"):
-        Autoregression(coefficients=[0.5], shocks=[1.4], back=1)
-
-
-@pytest.mark.parametrize(
-    ("edges", "words"),
-    [
-        (MIRRORS, "has to know what came before the first moment"),
-        ({"t": {"value": 3.0}}, "before the first moment there is nothing"),
-        ({"first": {"flux": 1.0}}, "which says nothing about a"),
-    ],
-)
-def test_a_past_that_is_none_is_refused_in_words(edges: Any, words: str) -> None:
-    problems = [
-        str(problem) for problem in Autoregression(coefficients=[0.5]).check(grid(9, edges))
-    ]
-    assert len(problems) == 1
-    assert words in problems[0]
-
-
-def test_a_sum_that_goes_round_and_a_second_axis_are_refused_in_words() -> None:
-    with pytest.raises(Invalid, match="no beginning and no end"):
-        applied(noise(9), Autoregression(coefficients=[], differences=1), RING, [1], "fourier")
-    with pytest.raises(Invalid, match="runs along one axis"):
-        ds.solve(np.ones((3, 3)), Autoregression(coefficients=[]), times=[1], method="fourier",
-                 grid=ds.Grid(shape=(3, 3), size=(1.0, 1.0), edges=RING))  # fmt: skip
-    with pytest.raises(Unsupported, match="something can leave the grid"):
-        applied(noise(9), Autoregression(coefficients=[0.5]), NOTHING_BEFORE, [1], "modes")
-
-
-def test_notes_say_how_long_a_shock_lasts() -> None:
-    first, then = Autoregression(coefficients=[0.5], back=1).notes(grid(99, NOTHING_BEFORE))
-    assert first == ("roots 0.5: a shock falls to 1/e in 1.44 steps, and white noise comes out "
-                     "with 1.33 times its variance")  # fmt: skip
-    assert then == "after 1 application the filter back is applied"
+def test_waves_of_a_ring_are_multiplied_by_the_transfer_of_an_average() -> None:
+    t, f = np.arange(30), np.array([0, 4, 15]) / 30
+    average = MovingAverage(weights=[1, 2, 5], side="trailing")
+    found = average.transfer(grid(30, RING), f)
+    assert found is not None
+    for one, factor in zip(f, found, strict=True):
+        wave = np.exp(2j * np.pi * one * t)
+        parts = [applied(part, average, RING, [1], "stencil")[0] for part in (wave.real, wave.imag)]
+        assert np.allclose(parts[0] + 1j * parts[1], factor * wave, rtol=0.0, atol=1e-14)
+    mirrored = average.transfer(grid(30), f)
+    assert np.array_equal(mirrored, found)
+    flat = ds.Kernel(kernel=[[1, 2, 1]], normalise="sum")
+    assert flat.transfer(ds.Grid(shape=(3, 3), size=(1.0, 1.0)), f) is None

@@ -18,10 +18,8 @@ from diffusim.spectrum import (
     centred_transform,
     log_power,
     orientation,
-    radial_power,
     strongest_wave,
     usual_power,
-    whitened_spectrum,
     window_of,
 )
 
@@ -139,22 +137,6 @@ def test_a_window_keeps_a_jump_from_rim_to_rim_from_making_a_cross() -> None:
     assert window_of((8, 8), (1.0, 1.0), "round")[0, 0] == 0.0
 
 
-def test_rings_hold_every_mode_but_the_mean_once() -> None:
-    u = noise((40, 30))
-    found = centred_power(u, (1.0, 1.5))
-    rings = radial_power(found)
-    assert np.sum(rings.modes) == 40 * 30 - 1
-    assert np.sum(rings.modes * rings.power) == pytest.approx(np.sum(found.power), rel=1e-12)
-    assert np.all(np.diff(rings.lengths) < 0.0)
-
-
-def test_a_ring_has_the_power_of_the_waves_of_its_length() -> None:
-    rings = radial_power(centred_power(wave((64, 64), (0.5, 0.5), 0.0, 4.0), (0.5, 0.5)))
-    best = int(np.argmax(rings.power))
-    assert rings.lengths[best] == pytest.approx(4.0, rel=0.05)
-    assert np.sum(rings.power > 1e-20 * rings.power[best]) == 1
-
-
 def test_the_logarithm_ends_at_the_least() -> None:
     found = centred_power(wave((32, 32), (1.0, 1.0), 0.0, 4.0))
     assert np.max(log_power(found)) == 0.0
@@ -180,6 +162,20 @@ def test_all_directions_together_have_the_mean_power_of_the_waves_they_share() -
     one = angular_power(found, 1)
     assert one.angles.tolist() == [0.0]
     assert one.power[0] == pytest.approx(np.mean(found.power[shared]), rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(2, 50), (2, 2), (2, 3), (3, 3), (64, 5)])
+@pytest.mark.parametrize("spacing", [1.0, (1.0, 7.0)])
+def test_directions_of_few_and_of_long_cells_have_a_mean_power_too(
+    shape: tuple[int, int], spacing: Any
+) -> None:
+    found = centred_power(noise(shape), spacing)
+    even = found._replace(power=np.full(found.power.shape, 2.5))
+    for sectors in (1, 7, 180):
+        np.testing.assert_allclose(angular_power(even, sectors).power, 2.5, rtol=1e-9)
+        power = angular_power(found, sectors).power
+        assert np.all((power >= 0.0) & (power <= np.max(found.power) * (1.0 + 1e-9)))
+    assert np.all(np.isfinite(centred_power(noise(shape), spacing, "round").power))
 
 
 def test_stripes_stand_as_high_whatever_their_direction() -> None:
@@ -273,6 +269,32 @@ def test_of_two_waves_the_one_that_stands_out_from_waves_as_long_is_found() -> N
     assert apart(found.angle, 37.0) < 0.1
 
 
+def prominent(amplitude: float) -> Array:
+    return amplitude * wave((64, 64), (1.0, 1.0), 37.0, 6.0) + noise((64, 64), 7)
+
+
+@pytest.mark.parametrize(("amplitude", "least", "most"), [(0.36, 22.0, 23.5), (0.4, 27.0, 29.0)])
+def test_a_wave_stands_out_from_25_times_the_power_round_it_on(
+    amplitude: float, least: float, most: float
+) -> None:
+    found = strongest_wave(prominent(amplitude))
+    assert found is not None
+    assert least < found.prominence < most
+    assert found.stands_out == (found.prominence > 25.0)
+    assert (orientation(prominent(amplitude)).wave is None) == (found.prominence < 25.0)
+
+
+def test_no_wave_is_shorter_than_cells_can_hold() -> None:
+    for seed in range(12):
+        u = noise((32, 24), seed) + 3.0 * (-1.0) ** np.arange(32)[:, None]
+        found = strongest_wave(u, (0.5, 2.0))
+        assert found is not None
+        turn = np.radians(found.angle)
+        k = np.abs([np.cos(turn), np.sin(turn)]) / found.period
+        assert np.all(k <= np.array([1.0, 0.25]) * (1.0 + 1e-12))
+        assert apart(found.angle, 0.0) < 2.0
+
+
 def smooth(u: Array, deviation: float) -> Array:
     """A picture smoothed by a Gaussian, as though it were a ring."""
     squares = sum(np.meshgrid(*(np.fft.fftfreq(n) ** 2 for n in u.shape), indexing="ij"))
@@ -329,45 +351,19 @@ def test_a_picture_that_does_not_vary_has_no_direction() -> None:
     assert orientation(flat) == (0.0, 0.0, None)
 
 
+@pytest.mark.parametrize("read", [centred_power, strongest_wave, orientation])
+def test_one_distance_of_cells_is_that_of_all_axes_and_what_is_none_is_refused(read: Any) -> None:
+    u = wave((20, 16), (1.0, 1.0), 37.0, 3.0)
+    assert str(read(u, 0.1)) == str(read(u, [0.1, 0.1])) != str(read(u, (0.1, 0.2)))
+    assert str(read(u)) == str(read(u, 1))
+    grid = Grid(shape=(20, 16), size=(2.0, 1.6))
+    for none in (grid, "0.1 m", (1.0, 1.0, 1.0), 0.0, (1.0, -1.0), float("nan")):
+        with pytest.raises(ValueError, match=r"expected the distance of cells as one number above"):
+            read(u, none)
+    assert str(read(u, grid.spacing)) == str(read(u, (0.1, 0.1)))
+
+
 @pytest.mark.parametrize("u", [np.zeros(8), np.zeros((8, 1)), np.zeros((3, 8, 8))])
 def test_what_is_no_picture_is_refused(u: Array) -> None:
     with pytest.raises(ValueError, match=r"expected a picture u\[x, y\], found an array of shape"):
         centred_power(u)
-
-
-# --- whitening ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [(33,), (16, 9)])
-def test_whitened_by_its_own_power_a_field_keeps_its_phases_only(shape: tuple[int, ...]) -> None:
-    u = noise(shape) + 4.0
-    before, after = np.fft.fftn(u).ravel()[1:], np.fft.fftn(whitened_spectrum(u, 0.0)).ravel()
-    np.testing.assert_allclose(np.abs(after[1:]), np.sqrt(u.size), rtol=1e-10)
-    np.testing.assert_allclose(np.exp(1j * np.angle(after[1:])), before / np.abs(before), rtol=1e-9)
-    assert abs(after[0]) < 1e-12
-
-
-def test_noise_of_a_known_power_comes_back_white() -> None:
-    white = noise((20, 15))
-    white -= white.mean()
-    filtered = 1.0 / (1.0 + 9.0 * np.abs(np.fft.fftfreq(20))[:, None] + np.zeros(15))
-    coloured = np.fft.ifft2(filtered * np.fft.fft2(white)).real
-    np.testing.assert_allclose(
-        whitened_spectrum(coloured, 0.0, filtered**2), white, rtol=1e-10, atol=1e-13
-    )
-
-
-def test_below_the_floor_waves_are_only_scaled() -> None:
-    u = noise((12, 10))
-    v = u - u.mean()
-    largest = np.max(np.abs(np.fft.fft2(v)) ** 2) / u.size
-    np.testing.assert_allclose(whitened_spectrum(u, 1.0), v / np.sqrt(largest), rtol=1e-10)
-    assert np.all(whitened_spectrum(np.full((4, 4), 2.0)) == 0.0)
-
-
-def test_a_floor_or_power_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected a floor from 0 to 1, found 2"):
-        whitened_spectrum(np.zeros((4, 4)), 2.0)
-    for power in (np.ones((4, 3)), -np.ones((4, 4))):
-        with pytest.raises(ValueError, match=r"expected powers of shape \(4, 4\), none below zero"):
-            whitened_spectrum(np.zeros((4, 4)), power=power)

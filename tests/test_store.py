@@ -34,6 +34,8 @@ from diffusim.store import (
 )
 from diffusim.store import journal as journal_module
 
+pytestmark = pytest.mark.child
+
 Figure = Callable[..., None]
 
 

@@ -30,6 +30,7 @@ from diffusim.store import (
     write_text,
 )
 
+pytestmark = pytest.mark.child
 Figure = Callable[..., None]
 
 

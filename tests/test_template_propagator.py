@@ -15,7 +15,7 @@ from diffusim import match
 from diffusim.block import Array, Invalid, Unsupported
 from diffusim.initial import Initial
 from diffusim.propagators.kernel import Kernel
-from diffusim.propagators.template import Template
+from diffusim.propagators.template import Cutout, Template, searched
 from diffusim.random_fields import key_of
 from diffusim.scenario import load
 
@@ -95,6 +95,58 @@ def test_an_image_is_cut_out_as_it_would_be_in_the_cells_of_the_grid() -> None:
         assert np.max(np.abs(patch - t)) < 1e-12
 
 
+def test_a_cutting_can_be_flipped_and_turned_as_it_is_seen() -> None:
+    grid = ds.Grid(shape=(40, 40), size=(40.0, 40.0))
+
+    def cells(**keys: Any) -> Array:
+        given = {**FACE, "width": 16.0, **keys}
+        return Template(template=given, correlation="plain", scale="none").weights(grid)
+
+    upright = cells()
+    assert np.max(np.abs(cells(flipped=True) - upright[::-1])) < 1e-13
+    # A quarter to the left: what was up is on the left then.
+    for keys, wanted in (({"turn": 90.0}, np.rot90(upright)),
+                         ({"turn": -180.0, "flipped": True}, upright[:, ::-1])):  # fmt: skip
+        assert cells(**keys).shape == wanted.shape
+        assert np.max(np.abs(cells(**keys) - wanted)) < 1e-12
+
+
+def test_of_a_turned_cutting_only_the_cells_that_it_covers_count() -> None:
+    grid = ds.Grid(shape=(64, 64), size=(64.0, 64.0))
+    turned = {**FACE, "width": 20.0, "turn": 37.0}
+    template = Template(template=turned)
+    t, kernel = template.weights(grid), template.kernel_on(grid)
+    assert np.array_equal(np.isnan(t)[[0, 0, -1, -1], [0, -1, 0, -1]], [True] * 4)
+    covered = np.count_nonzero(~np.isnan(t))
+    area = np.prod(Cutout.model_validate(turned).size(Cutout.model_validate(turned).pixels()))
+    # Of those at the rim, as long as 4 sides, about a half are not covered wholly, and more askew.
+    assert area - 80.0 < covered < area
+    assert np.count_nonzero(kernel) == covered
+    assert abs(np.sum(kernel)) < 1e-13
+    piece = {k: v for k, v in turned.items() if k != "kind"}
+    at = [32.0 + 0.5 * (n % 2) for n in t.shape]
+    start = {"kind": "collage", "on": {"kind": "noise", "mean": 0.5, "deviation": 0.3},
+             "pieces": [{**piece, "at": at}]}  # fmt: skip
+    u = TypeAdapter(Initial).validate_python(start).field(grid, (1, 2))
+    assert abs(answer(u, template, "stencil")[tuple(int(x) for x in at)] - 1.0) < 1e-12
+    _, found = searched(u, t, grid)
+    assert found[0].match.score == pytest.approx(1.0, abs=1e-12)
+    assert found[0].clear
+    assert not found[1].clear
+    place = [x + 0.5 for x in found[0].match.place]
+    assert np.max(np.abs(np.subtract(place, at))) < 0.1
+    (words,) = template.finds(np.stack([u, u]), grid)
+    assert words.startswith(f"the template is found at ({place[0]:.1f}, {place[1]:.1f}) m: ")
+
+
+def test_what_is_not_turned_is_written_as_it_was_before_it_could_be() -> None:
+    written = Template(template={**FACE, "width": 9.0}).model_dump(mode="json")["template"]
+    assert {"turn", "flipped"} & set(written) == set()
+    turned = Template(template={**FACE, "width": 9.0, "turn": 5.0, "flipped": True})
+    written = turned.model_dump(mode="json")["template"]
+    assert (written["turn"], written["flipped"]) == (5.0, True)
+
+
 def test_rows_are_as_they_are_seen_on_the_page(tmp_path: Path) -> None:
     plane, line = (ds.Grid(shape=(6,) * n, size=(6.0,) * n) for n in (2, 1))
     rows = Template(template=[[0, 0, 1], [2, 0, 0]], correlation="plain", scale="none")
@@ -170,6 +222,9 @@ def test_what_is_no_template_is_refused_in_words(keys: dict[str, Any], words: st
         ({"template": [[2, 2], [2, 2]]}, "flat", ("template",)),
         ({"template": [[0.1] * 7] * 7}, "flat", ("template",)),
         ({"template": [[0, 0]], "correlation": "plain"}, "flat", ("template",)),
+        ({"template": [[3, 3]]}, "'correlation: plain' takes it", ("template",)),
+        ({"template": [[1e200, -1e200]]}, "which can be squared and added up", ("template",)),
+        ({"template": [[1e-200, -1e-200]]}, "which can be squared and added up", ("template",)),
         ({"template": {**FACE, "width": 0.5}}, "than a cell", ("template", "width")),
         ({"template": {**FACE, "width": 5000.0}}, "more than", ("template", "width")),
         ({"template": np.ones(3)}, "2 axes", ("template",)),
@@ -184,6 +239,47 @@ def test_a_template_that_no_grid_can_use_is_refused_before_anything_runs(
     assert problem.path == path
     with pytest.raises(Invalid, match=words):
         answer(np.ones((9, 8)), template, "stencil")
+
+
+def test_what_is_wrong_with_a_bare_list_is_told_of_the_key_that_was_written() -> None:
+    for rows in ([], [[1, 2], [1]]):
+        with pytest.raises(ValidationError) as caught:
+            Template.model_validate({"template": rows})
+        (error,) = caught.value.errors()
+        assert (*error["loc"], *error["ctx"]["error"].path) == ("template",)
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e100])
+def test_a_template_as_large_or_small_as_fields_may_be_answers_one(size: float) -> None:
+    u = np.zeros((9, 8))
+    u[3:5, 4] = -1.0, 1.0
+    found = answer(size * u, Template(template=size * np.array([[-1.0], [1.0]])), "stencil")
+    assert abs(found[4, 4] - 1.0) < 1e-14
+
+
+def test_templates_and_kernels_are_alike_when_their_numbers_are() -> None:
+    grid = ds.Grid(shape=(9, 8), size=(9.0, 8.0))
+    for make in (lambda t: Template(template=t), lambda t: Kernel(kernel=t, normalise="none")):
+        one, same, other = (make(np.eye(3)), make(np.eye(3)), make(np.diag([1.0, 1.0, 2.0])))
+        assert one == same
+        assert one != other
+        one.kernel_on(grid)
+        assert one == same
+        same.kernel_on(grid)
+        assert one == same
+        assert one != make([[1.0, 0.0, 0.0]])
+    assert Template(template=[1, 2]) != Template(template=[1, 2], scale="none")
+
+
+def test_a_template_longer_than_the_grid_is_told() -> None:
+    template = Template(template=np.arange(33.0).reshape(11, 3))
+    ring, box = (ds.Grid(shape=(9, 8), size=(9.0, 8.0), edges=e) for e in ("periodic", "no-flux"))
+    for grid, words in ((ring, "goes round the ring and meets cells twice"),
+                        (box, "fits in nowhere wholly")):  # fmt: skip
+        (told,) = (note for note in template.notes(grid) if "longer than the grid" in note)
+        assert told == f"along x it is longer than the grid, 11 cells on 9, so it {words}"
+    larger = ds.Grid(shape=(11, 8), size=(11.0, 8.0), edges="periodic")
+    assert "longer" not in " ".join(template.notes(larger))
 
 
 def test_an_image_is_no_template_of_one_axis() -> None:

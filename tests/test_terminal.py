@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
 import shlex
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from shell import COMMAND, LONG, QUIET, SCENARIOS, TINY, diffusim, refused, shell, start, written
+from shell import QUIET, SCENARIOS, TINY, diffusim, refused, shell, start, written
+
+from diffusim import terminal
+from diffusim.cli import main
+
+COLOUR = r"\x1b\[[0-9;]*3[0-7]"
 
 
-@pytest.fixture(scope="session")
+TITLE = "[/red] [bold]x"
+
+
+@pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished result that tests may read."""
     folder = tmp_path_factory.mktemp("finished")
-    assert diffusim("run", written(folder), "--out", folder, *QUIET).code == 0
+    source = written(folder, TINY.replace("title: tiny", f"title: '{TITLE}'"))
+    assert diffusim("run", source, "--out", folder, *QUIET).code == 0
     return folder / "tiny" / "run.hdf5"
 
 
@@ -86,7 +99,7 @@ def test_new_copies_a_shipped_scenario_and_never_over_a_file(
     assert Path(f"{names[0]}.yaml").read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize("verb", ["schema", "methods", "new"])
+@pytest.mark.parametrize("verb", ["schema", "new"], ids=["of much", "of little"])
 def test_a_reader_that_goes_away_is_no_traceback(verb: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -98,18 +111,29 @@ def test_a_reader_that_goes_away_is_no_traceback(verb: str) -> None:
     assert done.code in (0, 1)
 
 
+CLOSED = """
+import sys
+from diffusim.cli import main
+for style in ("table", "csv", "json"):
+    try:
+        main(["compare", sys.argv[1], "--format", style])
+    except SystemExit as end:
+        print("ended with", end.code, file=sys.stderr)
+"""
+
+
 def test_a_closed_output_is_no_traceback(result: Path) -> None:
-    for style in ("table", "csv", "json"):
-        words = shlex.join([COMMAND, "compare", str(result), "--format", style])
-        done = subprocess.run(f"{words} >&-", shell=True, stderr=subprocess.PIPE, text=True)
-        assert done.returncode == 0
-        assert "Traceback" not in done.stderr
-        assert "unforeseen" not in done.stderr
+    words = shlex.join([sys.executable, "-c", CLOSED, str(result)])
+    done = subprocess.run(f"{words} >&-", shell=True, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert done.stderr.count("ended with 0\n") == 3
+    assert "Traceback" not in done.stderr
+    assert "unforeseen" not in done.stderr
 
 
 def test_an_output_that_cannot_be_written_to_is_a_sentence() -> None:
     with Path("/dev/full").open("w") as full:
-        done = shell("methods", stdout=full)
+        done = shell("new", stdout=full)
     assert done.code == 1
     assert done.err == "the system refuses: No space left on device\n"
 
@@ -140,48 +164,98 @@ def on_a_terminal(*words: object, columns: int = 80, **env: str) -> str:
     return shown.decode("utf-8")
 
 
-def test_the_table_can_be_read_on_a_terminal_of_eighty_columns(result: Path) -> None:
-    shown = re.sub(r"\x1b\[[\d;]*m|\r", "", on_a_terminal("compare", result))
-    lines = [line.strip() for line in shown.splitlines()]
+@pytest.fixture(scope="module")
+def shown(result: Path) -> str:
+    """What a terminal shows of a comparison."""
+    return on_a_terminal("compare", result)
+
+
+def test_the_table_can_be_read_on_a_terminal_of_eighty_columns(result: Path, shown: str) -> None:
+    lines = [line.strip() for line in re.sub(r"\x1b\[[\d;]*m|\r", "", shown).splitlines()]
     assert max(map(len, lines)) <= 80
     row = next(line for line in lines if line.startswith("ftcs "))
     assert diffusim("compare", result).rows["ftcs"]["l2"] in row.split()
     assert "ftcs: as predicted (error is 1 x predicted)" in lines
 
 
-@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
-def test_colours_are_left_out_where_they_are_not_wanted(env: dict[str, str], result: Path) -> None:
-    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", on_a_terminal("compare", result, **env))
+def test_a_title_in_square_brackets_is_a_title_and_not_a_colour(shown: str) -> None:
+    assert TITLE in shown
 
 
-def test_a_title_in_square_brackets_is_a_title_and_not_a_colour(tmp_path: Path) -> None:
-    source = written(tmp_path, TINY.replace("title: tiny", "title: '[/red] [bold]x'"))
-    assert diffusim("run", source, "--out", tmp_path, "--only", "ftcs", *QUIET).code == 0
-    shown = on_a_terminal("compare", tmp_path / "tiny" / "run.hdf5")
-    assert "[/red] [bold]x" in shown
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
-def test_a_bar_appears_on_a_terminal_for_what_takes_over_a_second(tmp_path: Path) -> None:
-    source = written(tmp_path, LONG, "long.yaml")
-    words = ("run", source, "--out", tmp_path / "out", "--no-figures", "--only", "walkers")
-    slow = ("--set", "methods.1.limit=lattice", "--set", "times={stop: 2 day, frames: 20}")
-    shown = on_a_terminal(*words, *slow)
-    assert re.search(r"walkers\W.*\d+%", shown)
-    assert "\x1b[" in shown
+# --- how far it is ------------------------------------------------------------------------------
 
 
-def test_elsewhere_a_line_is_told_per_tenth_and_nothing_for_what_is_short(
-    tmp_path: Path,
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fifth of a second pass whenever somebody looks at the clock of the progress."""
+    passed = itertools.count(0.0, 0.2)
+    monkeypatch.setattr(terminal, "clock", SimpleNamespace(perf_counter=lambda: next(passed)))
+
+
+FRAMES = ("--no-figures", "--only", "walkers", "--set", "times.frames=21")
+
+
+@pytest.fixture
+def on_screens(
+    slow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[str, str]]:
+    """What a slow run shows on two streams that say they are terminals."""
+
+    def run(**env: str) -> tuple[str, str]:
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        for name, value in {"TERM": "xterm", "COLUMNS": "80", **env}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "stdout", out := Screen())
+        monkeypatch.setattr(sys, "stderr", err := Screen())
+        with pytest.raises(SystemExit) as end:
+            main(["run", str(written(tmp_path)), "--out", str(tmp_path / "out"), *FRAMES])
+        assert end.value.code == 0
+        return out.getvalue(), err.getvalue()
+
+    return run
+
+
+def test_a_bar_appears_on_a_terminal_for_what_takes_over_a_second(
+    on_screens: Callable[..., tuple[str, str]],
 ) -> None:
-    source = written(tmp_path, LONG, "long.yaml")
-    words = ("run", source, "--out", tmp_path / "out", "--no-figures", "--only", "walkers")
-    slow = ("--set", "methods.1.limit=lattice", "--set", "times={stop: 2 day, frames: 20}")
-    done = shell(*words, *slow)
+    _, told = on_screens()
+    assert re.search(r"walkers\W.*\d+%", told)
+    assert re.search(COLOUR, told)
+
+
+def test_colours_are_left_out_where_they_are_not_wanted(
+    on_screens: Callable[..., tuple[str, str]],
+) -> None:
+    table, told = on_screens(NO_COLOR="1")
+    assert re.search(r"walkers\W.*\d+%", told)
+    assert not re.search(COLOUR, table + told)
+
+
+def test_a_terminal_that_knows_no_codes_is_sent_none(
+    on_screens: Callable[..., tuple[str, str]],
+) -> None:
+    table, told = on_screens(TERM="dumb")
+    assert "\x1b" not in table + told
+
+
+@pytest.mark.usefixtures("slow")
+def test_elsewhere_a_line_is_told_per_tenth(tmp_path: Path) -> None:
+    done = diffusim("run", written(tmp_path), "--out", tmp_path / "out", *FRAMES)
     assert done.code == 0
     told = [int(m[1]) for m in re.finditer(r"^walkers: (\d+) %, \d+ s left$", done.err, re.M)]
-    assert told
+    assert len(told) > 5
     assert told == sorted(set(told))
     assert all(part % 10 == 0 for part in told)
     assert "\x1b" not in done.err + done.out
+
+
+def test_nothing_is_told_of_how_far_it_is_for_what_is_short(tmp_path: Path) -> None:
     short = diffusim("run", written(tmp_path), "--out", tmp_path / "out", "--no-figures")
     assert "%" not in short.err

@@ -198,7 +198,7 @@ def test_a_membrane_that_lets_all_through_is_none_and_walls_let_nothing_through(
     found = frames(u, tank(16, ()), water(8e-3, permeability=1e3), times)[0]
     assert counts_p_value(found.counts, free) > ALPHA
     walled = ds.Diffusion(diffusivity=D, walls=[*water(4e-3).walls, ds.Wall(axis="x", at=8e-3)])
-    found = frames(u, tank(16, ()), walled, [5000.0])[0]
+    found = frames(u, tank(16, ()), walled, [2000.0])[0]
     assert found.counts[:8].sum() == 200_000
     assert found.counts[4:8].sum() > 20_000
 

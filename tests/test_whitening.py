@@ -154,3 +154,38 @@ def test_samples_are_centred_and_scaled_by_columns() -> None:
 def test_what_has_no_covariance_is_refused(u: Array, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         whitening(u)
+
+
+@pytest.mark.parametrize("value", [0.1, -1e300, 7.0, 1e-300])
+@pytest.mark.parametrize("n", [3, 1001])
+def test_a_column_of_one_value_does_not_vary_whatever_its_mean_is_rounded_to(
+    value: float, n: int
+) -> None:
+    flat = np.full((n, 2), value)
+    scaled, deviations = scale(flat)
+    np.testing.assert_array_equal(scaled, flat)
+    np.testing.assert_array_equal(deviations, 1.0)
+    with pytest.raises(ValueError, match="the samples are all alike"):
+        whitening(flat)
+    beside = np.column_stack([samples(n, 1), flat[:, 0]])
+    for scaling in (False, True):
+        assert whitening(beside, scaled=scaling, leave_out=True).rank == 1
+
+
+def test_a_column_that_hardly_varies_is_scaled_all_the_same() -> None:
+    u = 1.0 + 1e-13 * np.arange(4.0)[:, None]
+    np.testing.assert_allclose(scale(u)[1], np.std(u, ddof=1), rtol=1e-3)
+
+
+@pytest.mark.parametrize("floor", [-1.0, 1.0, float("nan"), float("inf")])
+def test_a_floor_that_is_no_part_of_a_spread_is_refused(floor: float) -> None:
+    with pytest.raises(ValueError, match="a part of the largest spread, from 0 up to 1, found"):
+        whitening(samples(), floor=floor)
+
+
+def test_kinds_and_numbers_that_there_are_not_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 'pca' or 'zca' as the kind of whitening"):
+        whitening(samples(), "foo")  # type: ignore[arg-type]
+    for read in (centre, scale, covariance, whitening):
+        with pytest.raises(ValueError, match="expected real numbers, found complex ones"):
+            read(samples() + 0j)

@@ -61,7 +61,7 @@ def compare_aligned(aligned: Aligned, reference: str | None = None) -> Compariso
         When there is no run of the reference's name.
     """
     header, runs = aligned.header, list(aligned.runs.values())
-    space, notes = space_of(header), list(aligned.notes)
+    space, notes = space_of(header), [*header.extra.get("found", []), *aligned.notes]
     truths = []
     if not any(run.facts.get("limit") == ANALYTIC for run in runs):
         exact = exact_run(header, aligned.runs)

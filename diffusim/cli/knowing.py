@@ -36,7 +36,7 @@ def explain(
 
     KERNEL is a name, a matrix such as '[[0, 1, 0], [1, 4, 1], [0, 1, 0]]', a mapping such as
     '{kind: gaussian, sigma: 2}', a file of numbers (.npy, .csv, .txt), or a scenario whose
-    propagator is a kernel; without it, the names are listed.
+    propagator is a kernel, a filter, a template or an average; without it, the names are listed.
     """
     with in_sentences():
         from diffusim import explanation

@@ -158,8 +158,8 @@ def new(name: str | None) -> None:
     known = {path.stem: path for folder in reversed(folders) for path in folder.glob("*.yaml")}
     name = name and name.removesuffix(".yaml")
     if name is None:
-        for each in sorted(known):
-            click.echo(each)
+        with in_sentences():
+            click.echo("\n".join(sorted(known)))
         return
     if name not in known:
         fail(f"there is no scenario '{name}'; there are {', '.join(sorted(known))}", INVALID)
@@ -177,4 +177,5 @@ def new(name: str | None) -> None:
         beside = target.with_name(wanted)
         if not beside.exists() and (source := known[name].with_name(wanted)).is_file():
             beside.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
-    click.echo(target)
+    with in_sentences():
+        click.echo(target)

@@ -83,7 +83,7 @@ def _of_one_frame(u: Array, r: Array, dimensions: int, row: Row) -> Iterator[_Ex
     size = float(np.sum(r**2))
     if size > 0.0 and abs((factor := float(np.sum(u * r)) / size) - 1.0) > NO_FACTOR:
         left = float(np.sum((u - factor * r) ** 2)) / whole
-        lost = row.mass_drift > 0.5 * abs(1.0 - factor) and 0.0 < factor < 1.0
+        lost = (row.mass_drift or 0.0) > 0.5 * abs(1.0 - factor) and 0.0 < factor < 1.0
         words = f"as though {100.0 * (1.0 - factor):.3g} % of the content were lost"
         scaled = f"as though it were multiplied by {factor:.4g}"
         yield _Explanation(left, words if lost else scaled)

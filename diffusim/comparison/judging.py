@@ -106,8 +106,15 @@ def wrong_by(reference: Trajectory, number: int) -> float:
 
 def expected_at_most(row: Row, limits: Mapping[str, float]) -> Row:
     """Turn a verdict where a number is beyond what the scenario expects."""
-    beyond = [f"{name} {getattr(row, name):.3g} > {most:g}"
-              for name, most in limits.items() if not getattr(row, name) <= most]  # fmt: skip
+    beyond = [words for name, most in limits.items()
+              if (words := _beyond(name, getattr(row, name), most))]  # fmt: skip
     if not beyond or row.verdict == UNEXPLAINED:
         return row
     return replace(row, verdict=UNEXPECTED, reason=", ".join(beyond))
+
+
+def _beyond(name: str, value: float | None, most: float) -> str:
+    """Say that a number is beyond what is expected, or not told at all; nothing if it is within."""
+    if value is None:
+        return f"{name} is not told, for no balance is kept"
+    return "" if value <= most else f"{name} {value:.3g} > {most:g}"

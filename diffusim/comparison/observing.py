@@ -44,6 +44,8 @@ class Observer:
         self.run, self.reference, self.judged, self.space = run, reference, judged, space
         self.series = Series()
         self.channels = int(run.facts.get("channels", 0))
+        # A mask weighs the content anew, so what it makes of the total is no error.
+        self._keeps = bool(run.facts.get("keeps", True))
         # Counts are the field itself, or positions drawn from it, which have to follow that one.
         self.by_chance = bool(run.facts.get("statistical", run.counts is not None))
         self._minimum, self._maximum, self._negative = math.inf, -math.inf, 0.0
@@ -61,7 +63,8 @@ class Observer:
         series.append_distances(norms.distances(u, r, volume))
         self._largest = max(self._largest, size := norms.size(r, volume))
         self._fallen.append(self._largest / size if size else 1.0)
-        self._weigh(number, u)
+        if self._keeps:
+            self._weigh(number, u)
         least, most = float(np.min(u)), float(np.max(u))
         self._finite = self._finite and math.isfinite(least) and math.isfinite(most)
         self._minimum, self._maximum = min(self._minimum, least), max(self._maximum, most)
@@ -123,12 +126,13 @@ class Observer:
             linf=series.linf[-1], worst_l2=series.l2[worst], worst_time=float(times[worst]),
             expected=series.predicted[-1] if series.predicted else None, ratio=found.ratio,
             p_value=found.p_value, p_last=found.p_last,
-            mass_drift=float(np.max(np.abs(series.mass))),
+            mass_drift=float(np.max(np.abs(series.mass))) if self._keeps else None,
             minimum=self._minimum, maximum=self._maximum,
             seconds=float(facts.get("seconds", 0.0)), verdict=found.verdict, reason=found.reason,
             series=series, accounts=dict(zip(facts.get("accounts", ()),
                                              map(float, self._accounts), strict=False)),
-            negative=self._negative, own=self.judged, steps=None if steps is None else int(steps),
+            negative=self._negative if self._keeps else None, own=self.judged,
+            steps=None if steps is None else int(steps),
             **self._last_frame(),
         )  # fmt: skip
 

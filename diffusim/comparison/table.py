@@ -60,8 +60,9 @@ class Row:
 
     ``l1``, ``l2``, ``linf`` and ``expected`` belong to the last frame, ``worst_l2`` to the frame
     where it is largest; ``mass_drift`` is the largest change of the total since time zero that the
-    accounts do not explain, relative to all that was there and went through. ``accounts`` is what
-    has come in by the last frame, by name, in field units times volume.
+    accounts do not explain, relative to all that was there and went through, and None where no
+    balance is kept, as by a mask; so is ``negative``. ``accounts`` is what has come in by the last
+    frame, by name, in field units times volume.
 
     Of the last frame, too: ``h1`` is the relative error of field and slope together; ``bands`` the
     part of the relative L2 error in each band of wavelengths; ``variation`` half the sum of
@@ -85,7 +86,7 @@ class Row:
     ratio: float | None
     p_value: float | None
     p_last: float | None
-    mass_drift: float
+    mass_drift: float | None
     minimum: float
     maximum: float
     seconds: float
@@ -98,7 +99,7 @@ class Row:
     variation: float | None = None
     transport: dict[str, float] = field(default_factory=dict)
     displacement: dict[str, float] = field(default_factory=dict)
-    negative: float = 0.0
+    negative: float | None = 0.0
     steps: int | None = None
     gap: Gap | None = None
     own: bool = True

@@ -113,7 +113,9 @@ def unit_of(scenario: Scenario, steps: Steps, written: Sequence[Any] = ()) -> st
     for step in steps:
         if isinstance(model, BaseModel) and step in type(model).model_fields:
             own = type(model).model_fields[step]
-            told = next(_units([own.annotation, *own.metadata]), None)
+            units = list(_units([own.annotation, *own.metadata]))
+            # What lies along the axis of a grid has its unit, that of a series being told last.
+            told = units[-1 if scenario.grid.in_time else 0] if units else None
         try:
             model = _inside(model, step)
         except LookupError:
@@ -140,10 +142,9 @@ def _units(parts: Any) -> Iterator[str]:
     for part in parts:
         if isinstance(part, WithJsonSchema):
             words = str((part.json_schema or {}).get("description"))
-            # A length may be a time along a series; what varies is told in the first unit.
-            match = re.fullmatch(r"in ([^\s,]+)(?:, .*)?", words)
+            match = re.fullmatch(r"in ([^\s,]+)(?:, or in (\S+) along a series)?", words)
             if match is not None:
-                yield match[1]
+                yield from filter(None, match.groups())
         else:
             yield from _units([*get_args(part), *getattr(part, "__metadata__", ())])
 

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from diffusim.block import Array
-from diffusim.filters.waves import coefficients, field_of, mode_numbers
 from diffusim.grid import Grid
+from diffusim.spectrum import coefficients, field_of, mode_numbers
 
 Rule = Literal["disc", "largest"]
 # Of squares of wave numbers that should be equal, by which round-off may part them.
@@ -40,7 +40,7 @@ class Compressed(NamedTuple):
     field : array
         What they tell, of the field's shape.
     modes : array of bool
-        Which they are, in the order of `diffusim.filters.waves.coefficients`.
+        Which they are, in the order of `diffusim.spectrum.coefficients`.
     kept : int
         How many real numbers they are.
     ratio : float
@@ -63,6 +63,14 @@ class Compressed(NamedTuple):
     error: float
     psnr: float
     peak: float
+
+
+class Price(NamedTuple):
+    """What it costs that a field is told by some of its modes, as in `Compressed`."""
+
+    ratio: float
+    error: float
+    psnr: float
 
 
 class Course(NamedTuple):
@@ -103,7 +111,7 @@ def compress(
     peak : float, optional
         Of the PSNR, in the field's unit; the span of the field if not given.
     bits : int
-        Of one stored number.
+        Of one stored number, one at least.
 
     Returns
     -------
@@ -113,13 +121,17 @@ def compress(
     Raises
     ------
     ValueError
-        When the part is none, or the field is not of the grid's shape.
+        When the part, the rule, the peak or the bits are none, or the field is not of the grid's
+        shape or holds anything but finite real numbers.
 
     References
     ----------
     G. Strang, "The discrete cosine transform", SIAM Review 41 (1999) 135-147; S. Mallat, *A Wavelet
     Tour of Signal Processing*, 3rd ed. (2009), section 9.2 (the largest ones are the best).
     """
+    if rule not in get_args(Rule):
+        raise ValueError(f"expected 'disc' or 'largest' as the rule, found {rule!r}")
+    _asked(peak, bits)
     ranking = Ranking(u, grid)
     modes = ranking.modes(rule, ranking.count(keep))
     field = field_of(np.where(modes, coefficients(u, grid), 0.0), grid)
@@ -149,12 +161,20 @@ def curve(
     Raises
     ------
     ValueError
-        When a ratio is none, or the field is not of the grid's shape.
+        As in `compress`.
     """
+    _asked(peak, bits)
     ranking, keep = Ranking(u, grid), np.asarray(ratios, dtype=float)
     disc = ranking.course("disc", keep, peak, bits)
     best = ranking.course("largest", keep, peak, bits)
     return Curve(disc, best, ranking.span if peak is None else peak)
+
+
+def _asked(peak: float | None, bits: int) -> None:
+    if peak is not None and not 0.0 < peak < math.inf:
+        raise ValueError(f"expected a peak above 0 in the field's unit, found {peak!r}")
+    if not (1 <= bits < math.inf and bits == int(bits)):
+        raise ValueError(f"expected a whole number of bits for a number, one at least, not {bits}")
 
 
 def largest(u: Array, keep: float, grid: Grid) -> Array:
@@ -164,6 +184,25 @@ def largest(u: Array, keep: float, grid: Grid) -> Array:
     """
     ranking = Ranking(u, grid)
     return ranking.modes("largest", ranking.count(keep))
+
+
+def price(u: Array, modes: Array, grid: Grid) -> Price:
+    """Return what it costs that a field is told by these of its modes, its span being the peak.
+
+    Parameters
+    ----------
+    u : array
+        The field, without channels, of the grid's shape.
+    modes : array of bool
+        Those that are kept, in the order of `diffusim.spectrum.coefficients`.
+    grid : Grid
+        A box.
+    """
+    power = np.abs(coefficients(u, grid)) ** 2
+    total, left = float(np.sum(power)), float(np.sum(power[~modes]))
+    error = math.sqrt(left / total) if total else 0.0
+    noise = float(psnr(np.asarray(left / grid.cells), span(u)))
+    return Price(int(np.count_nonzero(modes)) / grid.cells, error, noise)
 
 
 def span(u: Array) -> float:
@@ -191,12 +230,16 @@ class Ranking:
     Raises
     ------
     ValueError
-        When the field is not of the grid's shape.
+        When the field is not of the grid's shape, or holds anything but finite real numbers.
     """
 
     def __init__(self, u: Array, grid: Grid) -> None:
         if np.shape(u) != grid.shape:
             raise ValueError(f"the field has shape {np.shape(u)}, the grid {grid.shape}")
+        if np.iscomplexobj(u):
+            raise ValueError("expected a field of real numbers, found complex ones")
+        if not np.all(np.isfinite(u)):
+            raise ValueError("expected a field of finite numbers, found NaN or infinite ones")
         self.shape, self.span = grid.shape, span(u)
         self.power = np.abs(coefficients(u, grid)).ravel() ** 2
         self.total = float(np.sum(self.power))

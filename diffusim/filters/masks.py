@@ -11,17 +11,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    model_validator,
-)
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict, Field, model_validator
 from scipy import special
 
 from diffusim.block import (
@@ -31,14 +24,14 @@ from diffusim.block import (
     Invalid,
     Seconds,
     SquareMetresPerSecond,
-    by_kind,
     listed,
     with_kind,
 )
 from diffusim.files import InputFile, read_image
 from diffusim.filters import compression
-from diffusim.filters.waves import on_rings, ring_numbers, rings
+from diffusim.filters.waves import rings_of_corner
 from diffusim.grid import AlongAny, Grid
+from diffusim.spectrum import corner_numbers, on_rings, ring_numbers
 
 Length = Annotated[AlongAny, Field(gt=1e-12, lt=1e12)]
 Pass = Literal["low", "high"]
@@ -55,9 +48,35 @@ class Mask(Block):
     # Whether each wave is kept whole or not at all.
     sharp: ClassVar[bool] = False
 
+    @property
+    def compresses(self) -> bool:
+        """Whether what it leaves is the field told by a part of its modes, long or large ones."""
+        return False
+
     def even(self, _grid: Grid) -> bool:
         """Whether waves that are mirrored along one axis fare alike."""
         return True
+
+    def require(self, _grid: Grid) -> None:
+        """Raise `Invalid` where there is no such mask on a grid, with the path of its key."""
+
+    def corner(self, grid: Grid) -> Array:
+        """Return what the waves of a grid's rings that run upwards are multiplied by.
+
+        They tell of all others where the mask is even.
+
+        Returns
+        -------
+        array
+            At the wave numbers `diffusim.spectrum.corner_numbers`.
+
+        Raises
+        ------
+        Invalid
+            When there is no such mask on this grid, with the path of its key.
+        """
+        self.require(grid)
+        return self.passed(corner_numbers(grid))
 
     def multiplier(self, grid: Grid) -> Array:
         """Return what each wave of the rings of a grid is multiplied by.
@@ -68,21 +87,21 @@ class Mask(Block):
         Returns
         -------
         array
-            Of the shape `diffusim.filters.waves.rings`, in the order of the fast Fourier transform.
+            Of the shape `diffusim.spectrum.rings`, in the order of the fast Fourier transform.
 
         Raises
         ------
         Invalid
             When there is no such mask on this grid, with the path of its key.
         """
-        numbers = ring_numbers(grid)
         if self.even(grid):
-            return np.array(np.broadcast_to(self.passed(numbers), rings(grid)), dtype=float)
-        ways = itertools.product(*(_ways(number) for number in numbers))
+            return rings_of_corner(self.corner(grid), grid)
+        self.require(grid)
+        ways = itertools.product(*(_ways(number) for number in ring_numbers(grid)))
         return np.asarray(np.mean([self.passed(way) for way in ways], axis=0))
 
     def passed(self, _numbers: Sequence[Array]) -> Array:
-        """What waves of some wave numbers are multiplied by, as far as they broadcast."""
+        """What waves of some wave numbers, which broadcast, are multiplied by."""
         raise NotImplementedError
 
 
@@ -117,6 +136,11 @@ class Disc(Mask):
     kind: Literal["disc"] = "disc"
     wavelength: Length
     passes: Pass = "low"
+
+    @property
+    def compresses(self) -> bool:
+        """Where long waves are kept."""
+        return self.passes == "low"
 
     def passed(self, numbers: Sequence[Array]) -> Array:
         """One within |k| = 1 / wavelength, zero beyond."""
@@ -253,8 +277,8 @@ class Direction(Mask):
         """Whether the direction is that of an axis."""
         return self.angle % 90.0 == 0.0
 
-    def multiplier(self, grid: Grid) -> Array:
-        """As for all masks; cosines between mirrors run in two directions at once."""
+    def require(self, grid: Grid) -> None:
+        """Refuse what runs in two directions at once, as cosines between mirrors do."""
         if len(grid.shape) != 2:
             raise Invalid("a direction needs a grid of two dimensions", "kind")
         if not self.even(grid) and not all(grid.wrap):
@@ -263,7 +287,6 @@ class Direction(Mask):
                 "alike, so no mask tells one from the other; make grid.edges periodic, or let the "
                 "angle be 0 or 90", "angle",
             )  # fmt: skip
-        return super().multiplier(grid)
 
     def passed(self, numbers: Sequence[Array]) -> Array:
         """One where the angle to the direction is small enough, and for the mean."""
@@ -290,14 +313,13 @@ class DiffusionMask(Mask):
     diffusivity: Annotated[SquareMetresPerSecond, Field(ge=0)]
     time: Annotated[Seconds, Field(ge=0)]
 
-    def multiplier(self, grid: Grid) -> Array:
-        """As for all masks, in space only."""
+    def require(self, grid: Grid) -> None:
+        """Refuse what is not in space."""
         if grid.in_time:
             raise Invalid(
                 "a series does not diffuse along its time; give {kind: gaussian, sigma: ...}",
                 "kind",
             )
-        return super().multiplier(grid)
 
     def passed(self, numbers: Sequence[Array]) -> Array:
         """An exponential of the square of the wave number."""
@@ -325,57 +347,35 @@ class Largest(Mask):
     keep: Annotated[float, Field(gt=0, le=1)]
     path: InputFile
 
+    @property
+    def compresses(self) -> bool:
+        """Always."""
+        return True
+
     def even(self, grid: Grid) -> bool:
         """Whether some axis has mirrors; round rings an image has waves of any direction."""
         return not all(grid.wrap)
 
-    def multiplier(self, grid: Grid) -> Array:
-        """One for the modes that are kept."""
+    def require(self, grid: Grid) -> None:
+        """Refuse what has no image."""
         if len(grid.shape) != 2:
             raise Invalid("an image needs a grid of two dimensions", "path")
+
+    def corner(self, grid: Grid) -> Array:
+        """As of all masks; the shortest wave of the ring of a mirrored field has no part in it."""
+        modes = self._modes(grid)
+        for axis, (n, ring) in enumerate(zip(grid.shape, grid.wrap, strict=True)):
+            modes = np.take(modes, range(n // 2 + 1 if ring else n), axis)
+        return np.pad(modes, [(0, 0 if ring else 1) for ring in grid.wrap])
+
+    def multiplier(self, grid: Grid) -> Array:
+        """One for the modes that are kept."""
+        return on_rings(self._modes(grid), grid)
+
+    def _modes(self, grid: Grid) -> Array:
+        self.require(grid)
         try:
             image = read_image(self.path, (grid.shape[0], grid.shape[1]))
         except ValueError as problem:
             raise Invalid(str(problem), "path") from None
-        return on_rings(compression.largest(image, self.keep, grid).astype(float), grid)
-
-
-_ANY = Disc | Ring | GaussianMask | Butterworth | Direction | DiffusionMask | Largest
-AnyMask = Annotated[_ANY, by_kind(_ANY)]
-
-
-class _OneOrSeveral:
-    """Adds to the schema of a list what may stand for it: its only entry."""
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        found = handler(schema)
-        return {"anyOf": [found["items"], found]}
-
-
-def _several(value: Any) -> Any:
-    # A least length would be told beside every slip within.
-    if isinstance(value, list | tuple) and not value:
-        raise ValueError("expected one mask at least")
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-Masks = Annotated[tuple[AnyMask, ...], BeforeValidator(_several), _OneOrSeveral()]
-
-
-def multiplier(masks: Sequence[Mask], grid: Grid) -> Array:
-    """Return what several masks, one after the other, multiply each wave of a grid's rings by.
-
-    Raises
-    ------
-    Invalid
-        When one of them is none on this grid, with its number and the path of its key.
-    """
-    product: Array = np.ones(rings(grid))
-    for number, mask in enumerate(masks):
-        try:
-            product *= mask.multiplier(grid)
-        except Invalid as problem:
-            raise Invalid(problem.message, number, *problem.path) from None
-    return product
+        return compression.largest(image, self.keep, grid).astype(float)

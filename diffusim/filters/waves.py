@@ -1,90 +1,25 @@
-"""Waves of a grid: their numbers, their coefficients, and a multiplier of them as a kernel.
+"""A multiplier of the waves of a grid as a kernel; see `diffusim.spectrum.modes` for the waves.
 
-A ring has whole waves. Between mirrors the field and its image are a ring of twice as many cells,
-whose even waves are the cosines. So the multiplier of any grid is told on a ring.
+A multiplier that is the same for waves that are mirrored along an axis is told by a corner, the
+waves that run upwards along all axes. Between mirrors it is a quarter of the rings, and so is that
+of the kernel, so whoever needs only that needs no more memory than a field.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import fft
 
 from diffusim.block import Array
 from diffusim.grid import Grid
+from diffusim.spectrum import rings
 
 # A weight of less than this part of the largest one is the rounding of a transform.
 ROUND_OFF = 1e-15
 # What the weights of a density may add up to beside one.
 SLACK = 1e-12
-
-
-def rings(grid: Grid) -> tuple[int, ...]:
-    """Return the cells of the ring of each axis: its own, or twice as many between mirrors."""
-    return tuple(n if ring else 2 * n for n, ring in zip(grid.shape, grid.wrap, strict=True))
-
-
-def ring_numbers(grid: Grid) -> list[Array]:
-    """Return the wave numbers of the ring of each axis, in waves per m, shaped to broadcast.
-
-    They stand in the order of the fast Fourier transform; of an even number n of cells of length h
-    the fastest is -1 / (2 h).
-    """
-    return [grid.along(axis, fft.fftfreq(n, h))
-            for axis, (n, h) in enumerate(zip(rings(grid), grid.spacing, strict=True))]  # fmt: skip
-
-
-def mode_numbers(grid: Grid) -> list[Array]:
-    """Return the wave numbers of the coefficients along each axis, in waves per m."""
-    numbers = enumerate(ring_numbers(grid))
-    return [np.take(number, range(grid.shape[axis]), axis) for axis, number in numbers]
-
-
-def of_modes(multiplier: Array, grid: Grid) -> Array:
-    """Return the part of a multiplier on rings that the modes of the grid meet."""
-    return np.ascontiguousarray(multiplier[tuple(slice(n) for n in grid.shape)])
-
-
-def on_rings(modes: Array, grid: Grid) -> Array:
-    """Return a multiplier of the modes as one on rings.
-
-    The shortest wave of the ring of an even field has no part in it, and none in the multiplier.
-    """
-    for axis, (n, ring) in enumerate(zip(grid.shape, grid.wrap, strict=True)):
-        if not ring:
-            none = np.zeros_like(np.take(modes, [0], axis))
-            image = np.flip(np.take(modes, range(1, n), axis), axis)
-            modes = np.concatenate([modes, none, image], axis)
-    return modes
-
-
-def coefficients(u: Array, grid: Grid) -> Array:
-    """Return the coefficients of a field in orthonormal modes: cosines, and waves of a ring.
-
-    Between mirrors c_j = sqrt((2 - [j = 0]) / n) sum_i u_i cos(pi j (i + 1/2) / n), round a ring
-    c_j = n^(-1/2) sum_i u_i exp(-2 pi i j / n), so sum |c|^2 = sum u^2 (Parseval).
-
-    Parameters
-    ----------
-    u : array
-        The field, of the grid's shape.
-    grid : Grid
-        A box; sides that are not joined count as mirrors.
-    """
-    c = u
-    # Real transforms first, while all is real.
-    for axis, ring in enumerate(grid.wrap):
-        c = c if ring else fft.dct(c, axis=axis, norm="ortho")
-    joined = [axis for axis, ring in enumerate(grid.wrap) if ring]
-    return np.asarray(fft.fftn(c, axes=joined, norm="ortho") if joined else c)
-
-
-def field_of(c: Array, grid: Grid) -> Array:
-    """Return the field with these coefficients."""
-    joined = [axis for axis, ring in enumerate(grid.wrap) if ring]
-    u = np.real(fft.ifftn(c, axes=joined, norm="ortho")) if joined else c
-    for axis, ring in enumerate(grid.wrap):
-        u = u if ring else fft.idct(u, axis=axis, norm="ortho")
-    return np.asarray(u)
 
 
 def kernel_of(multiplier: Array, *, even: bool) -> Array:
@@ -101,6 +36,9 @@ def kernel_of(multiplier: Array, *, even: bool) -> Array:
     even : bool
         Whether it is the same for waves that are mirrored along one axis.
     """
+    if even:
+        corner = multiplier[tuple(slice(n // 2 + 1) for n in multiplier.shape)]
+        return kernel_of_corner(corner_of_kernel(corner, multiplier.shape))
     k = np.real(fft.ifftn(multiplier))
     for axis, n in enumerate(k.shape):
         k = np.roll(k, n // 2, axis)
@@ -108,9 +46,69 @@ def kernel_of(multiplier: Array, *, even: bool) -> Array:
             end = 0.5 * np.take(k, [0], axis)
             k = np.concatenate([end, np.take(k, range(1, n), axis), end], axis)
     # To the last bit, by which others see what the kernel is.
-    for axes in [(axis,) for axis in range(k.ndim)] if even else [None]:
-        k = 0.5 * (k + np.flip(k, axes))
-    return np.ascontiguousarray(k)
+    return np.ascontiguousarray(0.5 * (k + np.flip(k)))
+
+
+def corner_of_kernel(corner: Array, rings: Sequence[int]) -> Array:
+    """Return the weights of moves that are not downwards, of the corner of an even multiplier.
+
+    k(d) = 1/n (H_0 + 2 sum_j H_j cos(2 pi j d / n)) along each axis, of an even n with the fastest
+    wave once; the farthest move of an even ring is halved, see `kernel_of`.
+
+    Parameters
+    ----------
+    corner : array
+        H at the wave numbers `diffusim.spectrum.corner_numbers`.
+    rings : sequence of int
+        Cells of the rings.
+    """
+    for axis, n in enumerate(rings):
+        if n % 2:
+            whole = fft.irfft(corner, n, axis=axis)
+            corner = np.take(whole, range(n // 2 + 1), axis)
+        else:
+            corner = fft.dct(corner, type=1, axis=axis, overwrite_x=axis > 0) / n
+            np.moveaxis(corner, axis, 0)[-1] *= 0.5
+    return np.asarray(corner)
+
+
+def kernel_of_corner(corner: Array) -> Array:
+    """Return the kernel of which these are the weights of moves that are not downwards."""
+    for axis in range(corner.ndim):
+        corner = np.concatenate([np.flip(_part(corner, axis, 1, None), axis), corner], axis)
+    return corner
+
+
+def rings_of_corner(corner: Array, grid: Grid) -> Array:
+    """Return an even multiplier on the rings of a grid, in the order of the Fourier transform."""
+    return _unfolded(corner, rings(grid), [True] * corner.ndim)
+
+
+def modes_of_corner(corner: Array, grid: Grid) -> Array:
+    """Return the part of an even multiplier that the modes of a grid meet."""
+    return _unfolded(corner, grid.shape, grid.wrap)
+
+
+def _unfolded(corner: Array, shape: Sequence[int], wrap: Sequence[bool]) -> Array:
+    for axis, (n, ring) in enumerate(zip(shape, wrap, strict=True)):
+        if ring:
+            image = np.flip(_part(corner, axis, 1, (n + 1) // 2), axis)
+            corner = np.concatenate([corner, image], axis)
+        else:
+            corner = _part(corner, axis, 0, n)
+    return np.ascontiguousarray(corner)
+
+
+def _part(values: Array, axis: int, first: int, last: int | None) -> Array:
+    return np.moveaxis(np.moveaxis(values, axis, 0)[first:last], 0, axis)
+
+
+def nearly_density(lowest: float, highest: float, total: float) -> bool:
+    """Return whether a kernel is a density but for round-off: by two weights, and the sum of all.
+
+    No weight is below zero by more than 1e-15 of the largest, and the sum is one to 1e-12.
+    """
+    return lowest >= -ROUND_OFF * max(-lowest, highest) and abs(total - 1.0) <= SLACK
 
 
 def without_round_off(kernel: Array) -> Array:
@@ -119,9 +117,18 @@ def without_round_off(kernel: Array) -> Array:
     Only where the kernel is a density then, with no weight below zero and the sum one; what is
     missing to one goes to the centre. Any other kernel is returned as it is.
     """
-    least = ROUND_OFF * float(np.max(np.abs(kernel)))
-    if float(np.min(kernel)) < -least or abs(float(np.sum(kernel)) - 1.0) > SLACK:
+    if not nearly_density(float(np.min(kernel)), float(np.max(kernel)), float(np.sum(kernel))):
         return kernel
-    density = np.where(np.abs(kernel) <= least, 0.0, kernel)
-    density[tuple(n // 2 for n in kernel.shape)] += 1.0 - float(np.sum(density))
-    return density
+    return summing_to_one(without_small(kernel))
+
+
+def without_small(weights: Array) -> Array:
+    """Return weights of which those are zero that are the rounding of a transform beside others."""
+    least = ROUND_OFF * max(-float(np.min(weights)), float(np.max(weights)))
+    return np.where((weights <= least) & (weights >= -least), 0.0, weights)
+
+
+def summing_to_one(kernel: Array) -> Array:
+    """Give what a kernel's sum is short of one to its centre, in place, and return it."""
+    kernel[tuple(n // 2 for n in kernel.shape)] += 1.0 - float(np.sum(kernel))
+    return kernel

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from diffusim.block import Array, Invalid, Metres, listed
 from diffusim.grid import Grid
@@ -41,7 +41,7 @@ class Piece(Cutting):
     """
 
     at: Annotated[tuple[Metres, Metres], listed]
-    turn: float = 0.0
+    turn: Annotated[float, Field(ge=-360, le=360)] = 0.0
     flipped: bool = False
     contrast: float = 1.0
     brightness: float = 0.0
@@ -79,6 +79,8 @@ class Collage(Chance):
             raise Invalid("expected one piece at least", "pieces")
         return self
 
+    # What overflows is refused as a start, in words.
+    @np.errstate(over="ignore", invalid="ignore")
     def _means(self, grid: Grid, key: Key) -> Any:
         if len(grid.shape) != 2 or grid.radial:
             raise Invalid("pieces of images need a box of two dimensions", "pieces")
@@ -102,7 +104,7 @@ class Collage(Chance):
 
     def _lay(self, u: Array, grid: Grid, piece: Piece, pixels: Array) -> None:
         """Lay a piece onto a field, in the cells that it may reach."""
-        cells = list(_reached(grid, piece, piece.size(pixels)))
+        cells = list(_reached(grid, piece, piece.frame(pixels, piece.turn)))
         if not all(k.size for k in cells):
             return
         x, y = ((k + 0.5) * h - at for k, h, at in zip(cells, grid.spacing, piece.at, strict=True))
@@ -113,12 +115,10 @@ class Collage(Chance):
         u[there] += part * (black + (white - black) * shown - u[there])
 
 
-def _reached(grid: Grid, piece: Piece, size: tuple[float, float]) -> Iterator[Array]:
+def _reached(grid: Grid, piece: Piece, frame: tuple[float, float]) -> Iterator[Array]:
     """Yield per axis the numbers of the cells that a piece may reach, on a ring beyond its ends."""
-    turn = math.radians(piece.turn)
-    c, s = abs(math.cos(turn)), abs(math.sin(turn))
-    halves = 0.5 * (c * size[0] + s * size[1]), 0.5 * (s * size[0] + c * size[1])
-    for axis, (half, at) in enumerate(zip(halves, piece.at, strict=True)):
+    for axis, (length, at) in enumerate(zip(frame, piece.at, strict=True)):
+        half = 0.5 * length
         h, n = grid.spacing[axis], grid.shape[axis]
         first, last = math.floor((at - half) / h), math.ceil((at + half) / h)
         if not grid.wrap[axis]:

@@ -71,6 +71,14 @@ class Cutting(Block):
         )
         return self.width, self.width * high / wide
 
+    def frame(self, pixels: Array, turn: float) -> tuple[float, float]:
+        """Width and height in m of the upright frame round the cutting, turned by degrees."""
+        from scipy import special
+
+        c, s = abs(float(special.cosdg(turn))), abs(float(special.sindg(turn)))
+        wide, high = self.size(pixels)
+        return c * wide + s * high, s * wide + c * high
+
     def means(
         self, pixels: Array, places: tuple[Array, Array], spacing: tuple[float, ...],
         turn: float = 0.0, *, flipped: bool = False,

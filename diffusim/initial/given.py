@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from diffusim import formula
 from diffusim.block import Array, Invalid
@@ -38,7 +38,7 @@ class Picture(Start):
     path: InputFile
     values: Pair = (0.0, 1.0)
     channels: Literal["grey", "rgb"] = "grey"
-    turn: float = 0.0
+    turn: Annotated[float, Field(ge=-360, le=360)] = 0.0
 
     @model_serializer(mode="wrap")
     def _unsaid(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:

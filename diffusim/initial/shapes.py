@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 from scipy import special
 
 from diffusim import exact
@@ -17,6 +17,22 @@ from diffusim.initial.start import Key, Pair, Start
 
 Place = Annotated[tuple[Along, ...], Field(min_length=1, max_length=2), listed]
 Interval = Annotated[tuple[Metres, Metres], listed]
+
+
+class Spatial(Start):
+    """A start that lies in space: in a series it is refused, before its keys are looked at.
+
+    What is read from a scenario knows the geometry of the grid by the context.
+    """
+
+    untimely: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_space(cls, value: Any, info: ValidationInfo) -> Any:
+        if (info.context or {}).get("geometry") == "series":
+            raise Invalid(cls.untimely, "kind")
+        return value
 
 
 class Uniform(Start):
@@ -57,7 +73,7 @@ class Halves(Start):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.axis is None) == (self.angle is None):
-            raise Invalid("expected either 'axis' (x or y) or 'angle' (in degrees)")
+            raise Invalid("expected either 'axis' (x or y, of a series t) or 'angle' (in degrees)")
         if self.axis is None and self.at is not None:
             raise Invalid("'at' goes with 'axis'; with 'angle' give 'through'", "at")
         if self.angle is None and self.through is not None:
@@ -146,11 +162,13 @@ class Term(Block):
     y: Annotated[Integer, Field(ge=0, le=10**6)] = 0
 
 
-class Modes(Start):
+class Modes(Spatial):
     """Cosine modes, u = mean + sum of amplitude cos(k_x x) cos(k_y y).
 
     k = pi m / L on an axis with no-flux edges, 2 pi m / L on a periodic one.
     """
+
+    untimely: ClassVar[str] = "cosine modes are for boxes; on other grids give a formula"
 
     kind: Literal["modes"] = "modes"
     mean: float = 0.0
@@ -158,7 +176,7 @@ class Modes(Start):
 
     def _means(self, grid: Grid, _key: Key) -> Any:
         if grid.radial or grid.in_time:
-            raise Invalid("cosine modes are for boxes; on other grids give a formula", "kind")
+            raise Invalid(self.untimely, "kind")
         u = np.full(grid.shape, self.mean)
         for number, term in enumerate(self.terms):
             if term.y and len(grid.shape) == 1:
@@ -204,8 +222,13 @@ class Patch(Block):
         return max(low, 0.0), min(high, float(n))
 
 
-class Patches(Start):
+class Patches(Spatial):
     """Rectangles on a background; a later one covers those before it."""
+
+    untimely: ClassVar[str] = (
+        "rectangles have no place in a series; give a formula of t, such as "
+        "'where(t < 86400, 1, 0)'"
+    )
 
     kind: Literal["patches"] = "patches"
     background: float = 0.0
@@ -213,10 +236,7 @@ class Patches(Start):
 
     def _means(self, grid: Grid, _key: Key) -> Any:
         if grid.in_time:
-            raise Invalid(
-                "rectangles have no place in a series; give a formula of t, such as "
-                "'where(t < 86400, 1, 0)'", "kind",
-            )  # fmt: skip
+            raise Invalid(self.untimely, "kind")
         spans = []
         for number, patch in enumerate(self.patches):
             if patch.y is not None and len(grid.shape) == 1:

@@ -43,7 +43,7 @@ class Stripes(Start):
 
     kind: Literal["stripes"] = "stripes"
     period: Annotated[Along, Field(gt=0, lt=1e12)]
-    angle: float = 0.0
+    angle: Annotated[float, Field(ge=-360, le=360)] = 0.0
     values: Pair
     profile: Literal["sine", "square"] = "sine"
     through: Place | None = None

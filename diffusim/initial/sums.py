@@ -42,6 +42,8 @@ class Sum(Start):
         known = (start.names(channels) for start in self.of)
         return next((names for names in known if names != plain), plain)
 
+    # What overflows is refused as a start, in words.
+    @np.errstate(over="ignore", invalid="ignore")
     def _means(self, grid: Grid, key: Key) -> Any:
         total: Any = 0.0
         kinds, channels = set(), 1

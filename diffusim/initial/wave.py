@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from diffusim.block import Invalid, Metres, listed
 from diffusim.grid import Grid
-from diffusim.initial.shapes import Place
-from diffusim.initial.start import Key, Start
+from diffusim.initial.shapes import Place, Spatial
+from diffusim.initial.start import Key
 
 
-class Packet(Start):
+class Packet(Spatial):
     """A Gaussian wave packet, psi ~ exp(-(x - c)^2 / (4 w^2)) exp(i k (x - c)), k = 2 pi / length.
 
     Parameters
@@ -33,6 +33,8 @@ class Packet(Start):
     D. J. Griffiths, D. F. Schroeter, *Introduction to Quantum Mechanics*, 3rd ed., section 2.4.
     """
 
+    untimely: ClassVar[str] = "a packet travels in a box, and a series of moments is none"
+
     kind: Literal["packet"] = "packet"
     centre: Place
     width: Annotated[
@@ -42,13 +44,15 @@ class Packet(Start):
     angle: float = 0.0
 
     def _means(self, grid: Grid, _key: Key) -> Any:
+        if grid.in_time:
+            raise Invalid(self.untimely, "kind")
+        if grid.radial:
+            raise Invalid("a packet travels in a box; this grid is radial", "kind")
         if len(self.centre) != len(grid.shape):
             raise Invalid(f"expected {len(grid.shape)} coordinates", "centre")
         widths = self.width * len(grid.shape) if len(self.width) == 1 else self.width
         if len(widths) != len(grid.shape):
             raise Invalid(f"expected one width or {len(grid.shape)}", "width")
-        if grid.radial:
-            raise Invalid("a packet travels in a box; this grid is radial", "kind")
         turn = math.radians(self.angle)
         number = 2.0 * math.pi / self.wavelength if self.wavelength else 0.0
         wave: Any = 1.0

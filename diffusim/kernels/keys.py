@@ -172,6 +172,10 @@ class Given(Weights):
     kind: Literal["given"] = "given"
     values: Annotated[Array, PlainSerializer(_fingerprint), WithJsonSchema({"type": "array"})]
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the other one holds the same numbers in the same shape."""
+        return isinstance(other, Given) and np.array_equal(self.values, other.values)
+
     @property
     def dimensions(self) -> tuple[int, ...]:
         """As many as the array has."""
@@ -229,8 +233,11 @@ def _in_full(value: list[Any] | tuple[Any, ...], info: ValidationInfo) -> Weight
     return kind.model_validate({key: tuple(value)}, context=info.context)
 
 
-class _AsWritten:
-    """Adds to the schema what stands for a block: names and lists."""
+class AsWritten:
+    """Adds to the schema what stands for a block: names, and numbers in rows or in one row."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -238,7 +245,8 @@ class _AsWritten:
         row = {"type": "array", "items": {"type": "number"}, "minItems": 1}
         matrix = {"type": "array", "items": row, "minItems": 1}
         found = handler(schema)
-        return {"anyOf": [{"enum": list(NAMES)}, matrix, row, *found.get("anyOf", [found])]}
+        named = [{"enum": self.names}] if self.names else []
+        return {"anyOf": [*named, matrix, row, *found.get("anyOf", [found])]}
 
 
-Kernel = Annotated[_ANY, BeforeValidator(_chosen), _AsWritten()]
+Kernel = Annotated[_ANY, BeforeValidator(_chosen), AsWritten(*NAMES)]

@@ -35,8 +35,12 @@ from diffusim.block import Array
 from diffusim.match.correlation import Kind, correlate, whitened
 from diffusim.match.patches import Pad, as_odd, middle, pads
 from diffusim.match.peaks import Match, peaks
+from diffusim.match.standing import CLEAR, Standing, heights, in_words, standing
 
-__all__ = ["Kind", "Match", "Pad", "as_odd", "correlate", "find", "peaks", "whitened"]
+__all__ = [
+    "CLEAR", "Kind", "Match", "Pad", "Standing", "as_odd", "correlate", "find", "heights",
+    "in_words", "middle", "peaks", "standing", "whitened",
+]  # fmt: skip
 
 
 def find(
@@ -53,6 +57,13 @@ def find(
 ) -> list[Match]:
     """Return the places of a picture where a template fits best.
 
+    That they are the best does not make them matches: see `standing`. Between cells a place is the
+    top of a paraboloid through the highest cell and its neighbours. It leans towards the middle of
+    the cell, by up to 0.065 cells where the picture is smooth over half a cell, 0.03 over one and
+    0.01 over two; and even a copy that lies on the cells is told beside them, as what surrounds it
+    is not alike on all sides, by 0.005 cells for 17 x 17 cells of white noise and 0.05 for as many
+    of a photograph (standard deviations).
+
     Parameters
     ----------
     image, template, kind, mask, pad, whiten
@@ -66,7 +77,8 @@ def find(
     -------
     list of Match
         From the best one down, each with the middle of the template: between two cells where it
-        has an even number of them.
+        has an even number of them. None where all is alike: in flat patches of a picture if the
+        score is normalised, and in a picture that is flat everywhere, up to a rim of zeros.
 
     Raises
     ------
@@ -83,8 +95,13 @@ def find(
     """
     score = correlate(image, template, kind, mask=mask, pad=pad, whiten=whiten)
     size, words = np.shape(template), pads(pad, score.ndim)
+    if np.size(image) > 1 and np.max(image) == np.min(image) and "zero" not in words:
+        return []
     apart = max(1.0, 0.5 * min(size)) if apart is None else apart
-    found = peaks(score, count, apart, least=least, rings=[word == "wrap" for word in words])
+    # A flat patch has no normalised score, and 0 in its place.
+    where = score != 0.0 if kind == "normalised" else None
+    rings = [word == "wrap" for word in words]
+    found = peaks(score, count, apart, least=least, rings=rings, where=where)
     halves = [0.5 * (m - 1) - (0 if word == "fit" else middle(m))
               for m, word in zip(size, words, strict=True)]  # fmt: skip
     # Between cells a paraboloid may rise above what no correlation exceeds.

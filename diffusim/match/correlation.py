@@ -25,10 +25,13 @@ def correlate(
 ) -> Array:
     """Correlate a picture with a template at every place, by transforms.
 
-    The picture's mean is taken off first and put back by exact counts, so a large one costs no
-    digits. Sums over a patch are made by doubling, one axis after the other, and so know nothing of
-    what lies elsewhere in the picture, as cumulative sums would. Under a mask they are transforms.
-    Flat patches, whose variance is nothing but round-off, have the normalised score 0.
+    Picture, template and mask are scaled by powers of two, so any size of numbers will do. The
+    picture's level is taken off and put back by exact counts, so a large one costs no digits. Sums
+    over a patch are made by doubling, one axis after the other, and know nothing of what lies
+    elsewhere, as cumulative sums would. Products with the template, and under a mask those sums as
+    well, are transforms, whose round-off is everywhere: 100 x 100 cells of noise between 0 and 1
+    that hold a cell of 1e8 score elsewhere what they would without it but for 1e-9, with 1e10 but
+    for 1e-7. Flat patches, whose variance is nothing but round-off, have the normalised score 0.
 
     Parameters
     ----------
@@ -54,23 +57,26 @@ def correlate(
     Raises
     ------
     ValueError
-        When shapes, mask or numbers do not fit, or a template without contrast has no such score.
+        When shapes, mask or numbers do not fit, a template without contrast has no such score, or
+        a sum is larger than any number.
     """
-    u, t, w = _checked(image, template, mask)
+    (u, a), (t, b), (w, c) = map(_scaled, _checked(image, template, mask))
     if kind not in get_args(Kind):
         raise ValueError(f"a correlation is {', '.join(get_args(Kind))}, not {kind!r}")
     if whiten is not None:
         u, t = whitened(u, np.where(w > 0.0, t - _mean(t, w), 0.0), whiten)
     laid = Laid(u, t.shape, pads(pad, u.ndim))
     if kind == "plain":
-        return laid.correlated(w * t, float(np.sum(w * t)))
+        return _unscaled(laid.correlated(w * t, float(np.sum(w * t))), a + b + c)
     weights = w * (t - _mean(t, w))
     sums = laid.correlated(weights, 0.0)
     if kind == "zero-mean":
-        return sums
+        return _unscaled(sums, a + b + c)
     own = float(np.sum(weights * (t - _mean(t, w))))
     if own <= np.sum(w) * (ROUNDINGS * rounding(u) * np.max(np.abs(t))) ** 2:
-        raise ValueError("the template is flat, so nothing is like it or unlike it")
+        raise ValueError(
+            "the template is flat, so nothing is like it or unlike it; the kind 'plain' takes it"
+        )
     spread, flat = laid.spread(None if mask is None else w)
     np.copyto(spread, np.inf, where=flat)
     spread *= own
@@ -84,21 +90,21 @@ def whitened(image: Array, template: Array, floor: float) -> tuple[Array, Array]
         u' = F^-1( F(u) / sqrt(P / mean P + floor) ),    P = |F(u)|^2
 
     and the template likewise, laid into an empty picture and cut out again; the means are taken
-    off. Against what the picture
-    holds beside the template as noise with that spectrum, correlation is then the matched filter.
-    With a floor of 0 the picture keeps its phases only. Both are taken as rings.
+    off. Against what the picture holds beside the template as noise with that spectrum, correlation
+    is then the matched filter. With a floor of 0 the picture keeps its phases only, and waves that
+    it does not hold at all are left out. Both are taken as rings.
 
     Parameters
     ----------
     image, template : array
         The template in at most the shape of the picture.
     floor : float
-        Above 0: waves with less than this part of the mean power are not raised to it.
+        From 0 on: waves with less than this part of the mean power are not raised to it.
 
     Raises
     ------
     ValueError
-        When the floor is not above 0.
+        When the floor is below 0.
 
     References
     ----------
@@ -108,17 +114,19 @@ def whitened(image: Array, template: Array, floor: float) -> tuple[Array, Array]
     """
     from scipy import fft
 
-    if not (math.isfinite(floor) and floor > 0.0):
-        raise ValueError(f"the floor is a part of the mean power, above 0, not {floor:g}")
-    u, t, _ = _checked(image, template, None)
+    if not (math.isfinite(floor) and floor >= 0.0):
+        raise ValueError(f"the floor is a part of the mean power, from 0 on, not {floor:g}")
+    (u, a), (t, b), _ = map(_scaled, _checked(image, template, None))
     u = u - np.mean(u)
     waves, small = fft.rfftn(u), fft.rfftn(_laid_into(t, u.shape))
     # The mean over all waves, of which half are kept here, by Parseval's theorem.
     mean = float(np.sum(u * u)) or 1.0
-    factor = 1.0 / np.sqrt((waves.real**2 + waves.imag**2) / mean + floor)
+    part = (waves.real**2 + waves.imag**2) / mean + floor
+    factor = np.divide(1.0, np.sqrt(part), out=np.zeros_like(part), where=part > 0.0)
     factor.flat[0] = 0.0
     picture, cutting = (fft.irfftn(f * factor, u.shape) for f in (waves, small))
-    return picture.astype(u.dtype), np.array(cutting[tuple(slice(m) for m in t.shape)])
+    cutting = cutting[tuple(slice(m) for m in t.shape)]
+    return _unscaled(picture.astype(u.dtype), a), _unscaled(np.array(cutting), b)
 
 
 def _checked(image: Array, template: Array, mask: Array | None) -> tuple[Array, Array, Array]:
@@ -138,6 +146,29 @@ def _checked(image: Array, template: Array, mask: Array | None) -> tuple[Array, 
     if not (np.all(np.isfinite(w)) and np.min(w) >= 0.0 and np.max(w) > 0.0):
         raise ValueError("a mask holds weights from 0 on, not all of them 0")
     return u.astype(dtype, copy=False), t.astype(float), w.astype(float)
+
+
+def _scaled(values: Array) -> tuple[Array, int]:
+    """Values divided by a power of two, so that the largest is near one, and the power."""
+    largest = max(float(np.max(values)), -float(np.min(values)))
+    # Beyond these the power itself, or one divided by it, is no number of the kind.
+    most = int(np.finfo(values.dtype).maxexp) - 8
+    power = min(max(math.frexp(largest)[1] - 1, -most), most) if largest else 0
+    return (values * math.ldexp(1.0, -power) if power else values), power
+
+
+def _unscaled(values: Array, power: int) -> Array:
+    """Values times a power of two."""
+    if not power:
+        return values
+    with np.errstate(over="ignore"):
+        values = np.ldexp(values, power)
+    if not np.all(np.isfinite(values)):
+        raise ValueError(
+            f"these sums are larger than any number of {values.dtype}; divide the picture or the "
+            "template by a number, or take the kind 'normalised'"
+        )
+    return values
 
 
 def _laid_into(template: Array, shape: tuple[int, ...]) -> Array:

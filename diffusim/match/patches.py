@@ -19,14 +19,17 @@ ROUNDINGS = 64.0
 LARGE = 2**19
 # Lines of so many cells together stay in the nearest caches while their windows are summed.
 NEAR = 2**13
-# A mean whose square is less than so many variances is small.
+# The level of a picture is the median of so many of its cells, at least.
+SAMPLED = 2**16
+# A level whose square is less than so many variances is small.
 SMALL = 100.0
 
 
 class Laid:
-    """A picture less its mean, extended as far as a template reaches beyond it.
+    """A picture less its level, extended as far as a template reaches beyond it.
 
-    Before a rim of zeros a small mean is left, which costs two digits at most.
+    The level is a median, which a few hot cells do not move as they do the mean. Before a rim of
+    zeros a small one is left, which costs two digits at most.
     """
 
     def __init__(self, u: Array, size: tuple[int, ...], pads: Sequence[Pad]) -> None:
@@ -34,10 +37,10 @@ class Laid:
         for n, m, word in zip(u.shape, size, pads, strict=True):
             if word == "fit" and m > n:
                 raise ValueError(f"a template of {m} cells does not fit into {n}; give another pad")
-        self.mean = u.dtype.type(np.mean(u))
-        v = u - self.mean
-        if "zero" in pads and self.mean**2 * v.size <= SMALL * np.vdot(v, v):
-            self.mean, v = u.dtype.type(0.0), u
+        self.level = u.dtype.type(np.median(np.ravel(u, "K")[:: max(1, u.size // SAMPLED)]))
+        v = u - self.level
+        if "zero" in pads and self.level**2 * v.size <= SMALL * np.vdot(v, v):
+            self.level, v = u.dtype.type(0.0), u
         self.values = v
         for axis, (m, word) in enumerate(zip(size, pads, strict=True)):
             if word != "fit":
@@ -58,7 +61,7 @@ class Laid:
 
     def correlated(self, weights: Array, total: float) -> Array:
         """Sum of weights times the picture at each place; their own sum is told, as it is meant."""
-        inside = float(self.mean) * (total - self.beyond(weights))
+        inside = float(self.level) * (total - self.beyond(weights))
         found = self._by_transforms(self.values, weights)
         found += inside.astype(found.dtype)
         return found
@@ -82,20 +85,20 @@ class Laid:
 
     def beyond(self, weights: Array) -> Array:
         """Sum of the weights that lie beyond a rim of zeros, at each place or once for all."""
-        if "zero" not in self.pads or self.mean == 0.0:
+        if "zero" not in self.pads or self.level == 0.0:
             return np.zeros(())
         odd = as_odd(weights.astype(float))
         sides: list[Any] = [("zero" if word == "zero" else "reflect",) * 2 for word in self.pads]
         cut = [slice(middle(m), middle(m) + n - m + 1) if word == "fit" else slice(None)
                for n, m, word in zip(self.shape, self.size, self.pads, strict=True)]  # fmt: skip
         found = np.sum(odd) - convolve.kept(odd, self.shape, sides)[tuple(cut)]
-        # What is but round-off stands for none; a large mean would make it seen.
+        # What is but round-off stands for none; a high level would make it seen.
         least = ROUNDINGS * np.finfo(float).eps * float(np.sum(np.abs(odd)))
         return np.where(np.abs(found) > least, found, 0.0)
 
     def spread(self, weights: Array | None) -> tuple[Array, Array]:
         """Sum of the squared deviations of each patch from its mean, and whether it is flat."""
-        v, mean, least = self.values, float(self.mean), ROUNDINGS * rounding(self.values)
+        v, level, least = self.values, float(self.level), ROUNDINGS * rounding(self.values)
         ones = np.ones(self.size) if weights is None else weights
         total, beyond = float(np.sum(ones)), self.beyond(ones)
         if weights is None:
@@ -104,8 +107,8 @@ class Laid:
         else:
             first, spread = (self._by_transforms(f, weights) for f in (v, v * v))
         part = beyond / total
-        # Of zeros beyond the rim the mean is taken off as well.
-        rim = mean * part * (mean * (total - beyond) + 2.0 * first) if np.any(part) else 0.0
+        # Of zeros beyond the rim the level is taken off as well.
+        rim = level * part * (level * (total - beyond) + 2.0 * first) if np.any(part) else 0.0
         first *= first
         first /= total
         spread -= first
@@ -114,6 +117,8 @@ class Laid:
         afar = 0.0 if weights is None else np.linalg.norm(v * v) * np.linalg.norm(weights)
         first += np.abs(rim) + afar
         first *= least
+        # Nor is there a score where the products with the template are but round-off.
+        first += least**2 * np.vdot(v, v) / v.size
         return spread, spread <= first
 
 

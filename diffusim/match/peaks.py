@@ -33,6 +33,7 @@ def peaks(
     *,
     least: float = -math.inf,
     rings: Sequence[bool] = (),
+    where: Array | None = None,
 ) -> list[Match]:
     """Return the highest peaks of a score, refined below a cell.
 
@@ -53,20 +54,29 @@ def peaks(
         Lower ones are left out.
     rings : sequence of bool
         Which axes are closed to a ring; none if not given.
+    where : array of bool, optional
+        In the shape of the score: which cells may be peaks; all if not given.
 
     Returns
     -------
     list of Match
         From the highest cell down.
+
+    Raises
+    ------
+    ValueError
+        When the score holds NaN or infinite numbers.
     """
     score = np.asarray(score, dtype=float)
+    if not np.all(np.isfinite(score)):
+        raise ValueError("a score is made of finite numbers; here some are NaN or infinite")
     ring = tuple(rings) or (False,) * score.ndim
     padded = _with_neighbours(score, ring)
     highest = np.ones(score.shape, dtype=bool)
     for move in np.ndindex(*(3,) * score.ndim):
         there = tuple(slice(k, k + n) for k, n in zip(move, score.shape, strict=True))
         highest &= score >= padded[there]
-    highest &= score >= least
+    highest &= (score >= least) & (True if where is None else where)
     left = np.argwhere(highest)
     left = left[np.argsort(-score[highest], kind="stable")]
     found: list[Match] = []

@@ -41,8 +41,8 @@ __all__ = [
 
 Picture = Callable[[store.Stored, Comparison], Figure | None]
 PICTURES: tuple[Picture, ...] = (
-    fields, error, profile, across, history, records, precision, positions,
-    chance, spread, radial, spectrum, fourier, filter, match, series, paths,
+    fields, filter, match, series, fourier, error, profile, across, history, records, precision,
+    positions, chance, spread, radial, spectrum, paths,
 )  # fmt: skip
 
 
@@ -100,10 +100,11 @@ def draw(
     -------
     list of Path
         The pictures: ``fields.png``, ``error.png`` (where there is something to compare),
-        ``profile.png``, ``history.png`` and ``spectrum.png`` (but on radial grids); ``across.png``
+        ``profile.png``, ``history.png`` (where a total is kept or there is something to compare)
+        and ``spectrum.png`` (but on radial grids); ``across.png``
         where a field differs along both axes, ``positions.png`` where positions were drawn,
         ``chance.png`` where chance made a field, ``spread.png`` and ``radial.png`` of a compact
-        start, ``fourier.png`` of what is applied to a picture, ``filter.png`` of a filter,
+        start, ``fourier.png`` of a filter or a kernel on a picture, ``filter.png`` of a filter,
         ``match.png`` of a template, ``series.png`` of a series in time and ``paths.png`` where
         particles were followed.
 

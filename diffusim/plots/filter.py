@@ -15,18 +15,20 @@ from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
 from diffusim.files import PORTRAIT, named_file, sha256
-from diffusim.filters import compression, kernel_of, of_modes, waves, without_round_off
+from diffusim.filters import compression, kernel_of, without_round_off
 from diffusim.grid import Grid
 from diffusim.plots import shown
 from diffusim.propagators.filter import Filter
+from diffusim.spectrum import coefficients, of_modes, on_rings, ring_numbers
 from diffusim.store import Stored, StoredRun
 
 # What of the span of a mask, and of the squares of a kernel beside its middle, is worth being seen,
 # or how large a weight, and how much farther a picture reaches; a kernel's at least so many cells.
 SEEN_OF_MASK, SEEN_OF_KERNEL, PALE = 0.02, 0.97, 0.05
 MARGIN, FEWEST = 1.6, 8
-# Where the middle stands out that much from all other weights, a cut is drawn without it.
-LONELY = 5.0
+# Where the middle stands out that much from all other weights, a cut is drawn without it, and the
+# picture is of where most of these are, and of those that are such a part of the largest of them.
+LONELY, MOST_OF_OTHERS, PALE_OTHER = 5.0, 0.75, 0.25
 # Colours of a kernel reach so many times as far as its most negative weight, or up to such a part
 # of the largest beside the middle.
 BEYOND, PART = 3.0, 0.4
@@ -45,19 +47,9 @@ class _Scene(NamedTuple):
     multiplier: Array
     kernel: Array
     words: str
+    compresses: bool
     before: int
     after: int
-
-    @property
-    def applications(self) -> int:
-        """How often the filter was applied between the two frames."""
-        return round(float(self.stored.times[self.after] - self.stored.times[self.before]))
-
-    @property
-    def kept(self) -> Array:
-        """Which modes keep more than half of their amplitude."""
-        modes = of_modes(self.multiplier, self.grid)
-        return np.asarray(np.abs(modes) ** self.applications > 0.5)
 
 
 @style.applied()
@@ -107,7 +99,8 @@ def _scene(stored: Stored) -> _Scene | None:
         multiplier = seen
         kernel = without_round_off(kernel_of(seen, even=not all(grid.wrap)))
         words = "the image that the mask was made of is not here; it is read off the frames"
-    return _Scene(stored, grid, run, multiplier, kernel, words, 0, 1)
+    compresses = _compresses(told)
+    return _Scene(stored, grid, run, multiplier, kernel, words, compresses, 0, 1)
 
 
 def _known(told: dict[str, Any]) -> Filter | None:
@@ -127,15 +120,24 @@ def _with_image(mask: dict[str, Any]) -> dict[str, Any]:
     return mask
 
 
+def _compresses(told: dict[str, Any]) -> bool:
+    """Whether a filter compresses, which does not hang on the image that it is made of."""
+    masks = [{**m, "path": PORTRAIT} if "path" in m else m for m in told.get("mask") or ()]
+    try:
+        return Filter.model_validate({"mask": masks}).compresses
+    except ValueError:
+        return False
+
+
 def _seen(run: StoredRun, times: Array, grid: Grid) -> Array | None:
     """What the modes of the start were multiplied by at the first application, on rings."""
     if float(times[1] - times[0]) != 1.0:
         return None
-    c, d = (waves.coefficients(shown.mean(run, number), grid) for number in (0, 1))
+    c, d = (coefficients(shown.mean(run, number), grid) for number in (0, 1))
     size = np.abs(c) ** 2
     there = size > TELLING**2 * float(np.max(size))
     factors = np.where(there, np.real(d * np.conj(c)) / np.where(there, size, 1.0), 0.0)
-    return waves.on_rings(factors, grid)
+    return on_rings(factors, grid)
 
 
 # --- the mask -----------------------------------------------------------------------------------
@@ -148,8 +150,8 @@ def _minus(text: str) -> str:
 
 def _numbers(scene: _Scene) -> tuple[list[Array], str]:
     """Wave numbers of each axis from the lowest up, and the length they are counted in."""
-    metres, unit = style.unit_along(scene.grid.names[0], 2.0 * min(scene.grid.spacing))
-    return [fft.fftshift(k.ravel()) * metres for k in waves.ring_numbers(scene.grid)], unit
+    metres, unit = shown.wave_unit(scene.stored)
+    return [fft.fftshift(k.ravel()) * metres for k in ring_numbers(scene.grid)], unit
 
 
 def _mask_reach(values: Array, numbers: list[Array]) -> float:
@@ -218,18 +220,24 @@ def _parts(scene: _Scene) -> tuple[Array, Array, float]:
     parts = scene.kernel / (float(np.max(np.abs(scene.kernel))) or 1.0)
     beside = parts.copy()
     beside[tuple(n // 2 for n in parts.shape)] = 0.0
+    pale, seen = (PALE_OTHER, MOST_OF_OTHERS) if _lonely(beside) else (PALE, SEEN_OF_KERNEL)
     reach, most = 0.0, max(float(move[-1]) for move in moves)
     for axis, move in enumerate(moves):
         squares = np.sum(beside**2, axis=_others(beside, axis))
         outwards = np.argsort(np.abs(move), kind="stable")
         held = np.cumsum(squares[outwards])
-        enough = int(np.searchsorted(held, SEEN_OF_KERNEL * held[-1]))
+        enough = int(np.searchsorted(held, seen * held[-1]))
         cells = FEWEST * float(move[1] - move[0]) if move.size > 1 else 0.0
         far = abs(float(move[outwards[min(enough, move.size - 1)]]))
         most_along = np.max(np.abs(beside), axis=_others(beside, axis))
-        large = np.abs(move[most_along > PALE * np.max(most_along)])
+        large = np.abs(move[most_along > pale * np.max(most_along)])
         reach = max(reach, MARGIN * max(far, float(np.max(large, initial=0.0))), cells)
     return parts, beside, min(reach, most) or 1.0
+
+
+def _lonely(beside: Array) -> bool:
+    """Whether the middle outshines all other weights, given as parts of it."""
+    return 0.0 < float(np.max(np.abs(beside))) < 1.0 / LONELY
 
 
 def _kernel(axes: Axes, scene: _Scene) -> None:
@@ -237,7 +245,8 @@ def _kernel(axes: Axes, scene: _Scene) -> None:
     parts, beside, reach = _parts(scene)
     inside = [np.abs(move) <= reach for move in moves]
     lowest = float(np.min(parts))
-    strong = max(BEYOND * -lowest, PART * float(np.max(np.abs(beside))))
+    strong = PART * float(np.max(np.abs(beside)))
+    strong = strong if _lonely(beside) else max(BEYOND * -lowest, strong)
     most = 100.0 * (min(1.0, strong) if lowest < 0.0 else 1.0)
     image = axes.imshow(
         100.0 * parts[np.ix_(*inside)].T, origin="lower",
@@ -250,7 +259,7 @@ def _kernel(axes: Axes, scene: _Scene) -> None:
     axes.set_ylabel(f"move along {scene.stored.axes[1]} ({unit})")
     for axis in (axes.xaxis, axes.yaxis):
         style.even_ticks(axis, 5)
-    extend = "max" if most < 100.0 else "neither"
+    extend = "neither" if most >= 100.0 else "both" if -100.0 * lowest > most else "max"
     style.colour_bar(image, axes, "weight", "% of the largest", extend)
 
 
@@ -272,10 +281,11 @@ def _cut(axes: Axes, scene: _Scene) -> None:
     ):
         axes.plot(*line, color=style.colour(number), linestyle=(0, (4, 2)) if number else "-",
                   label=f"along {name}")  # fmt: skip
-    lowest, highest = 100.0 * float(np.min(parts)), 100.0 * float(np.max(np.abs(beside)))
+    lowest = 100.0 * float(np.min(parts))
     words = f"lowest weight {lowest:.3g} %" if lowest < 0.0 else "no weight below 0"
     axes.set_title(_minus(f"A cut, {words}"))
-    if 0.0 < highest < 100.0 / LONELY:
+    if _lonely(beside):
+        highest = 100.0 * float(np.max(np.abs(beside)))
         axes.set_ylim(-1.3 * highest, 1.3 * highest)
         axes.annotate("middle: 100 %,\nnot shown", (0.03, 0.03), fontsize=8,
                       xycoords="axes fraction")  # fmt: skip
@@ -299,9 +309,8 @@ def _fields(panels: tuple[Axes, Axes], scene: _Scene) -> None:
     limits = shown.widened(float(np.min(before)), float(np.max(before)))
     # Without its mean a field lies on both sides of zero.
     shared = float(scene.multiplier.flat[0]) >= 0.5
-    image_like = stored.plain.get("initial", {}).get("kind") == "image"
     for axes, u, number in zip(panels, (before, after), (scene.before, scene.after), strict=True):
-        cmap = "gray" if image_like else style.FIELD
+        cmap = "gray" if shown.pictured(stored) else style.FIELD
         own = limits
         if number == scene.after and not shared:
             most = float(np.max(np.abs(u))) or 1.0
@@ -337,25 +346,24 @@ def _rows(axes: Axes, scene: _Scene) -> None:
 
 def _price(axes: Axes, scene: _Scene) -> None:
     before, after = (shown.mean(scene.run, number) for number in (scene.before, scene.after))
+    mean = ",\nmean over channels" if shown.channels(scene.run) > 1 else ""
     found = compression.curve(before, RATIOS, scene.grid)
     for place, (course, words) in enumerate(((found.disc, "longest waves (a disc)"),
                                              (found.largest, "largest coefficients"))):  # fmt: skip
         there = (course.psnr < EXACT) & (course.ratio > 0.5 * RATIOS[0])
         axes.plot(100.0 * course.ratio[there], course.psnr[there], color=style.colour(place),
                   linestyle="-" if place else (0, (4, 2)), label=words)  # fmt: skip
-    ratio = np.count_nonzero(scene.kept) / scene.grid.cells
+    ratio = np.count_nonzero(of_modes(scene.multiplier, scene.grid) > 0.5) / scene.grid.cells
     noise = float(compression.psnr(np.mean((after - before) ** 2), found.peak))
-    sharp = np.all(np.isin(scene.multiplier, (0.0, 1.0)))
-    part = f"{' ' if sharp else f'{chr(10)}half or more of '}{100.0 * ratio:.3g} %"
-    if ratio > 0.0 and noise < EXACT:
+    # How far another filter takes the field from its start is not its price.
+    if scene.compresses and ratio > 0.0 and noise < EXACT:
         axes.plot(100.0 * ratio, noise, "*", markersize=11, color=style.colour(3),
                   markeredgecolor="black", markeredgewidth=0.6, linestyle="", zorder=3,
-                  label=f"this filter: {noise:.3g} dB,{part}")  # fmt: skip
+                  label=f"this filter: {noise:.3g} dB, {100.0 * ratio:.3g} %")  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_title("Start, mean over channels" if shown.channels(scene.run) > 1
-                   else "The start by a part of its waves")  # fmt: skip
+    axes.set_title(f"The start told by a part of its waves{mean}")
     axes.set_xlabel("numbers kept (% of the cells)")
     axes.set_ylabel(f"PSNR (dB, peak {style.number(found.peak)})")
     axes.grid(visible=True)

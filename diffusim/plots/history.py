@@ -28,23 +28,28 @@ ROUNDING = 1e-16
 
 
 @style.applied()
-def history(stored: Stored, comparison: Comparison) -> Figure:
+def history(stored: Stored, comparison: Comparison) -> Figure | None:
     """Draw the change of the total, and the error beside the one that theory expects.
 
-    Of waves the total is the norm, and the change of their energy is drawn too.
+    Of waves the total is the norm, and the change of their energy is drawn too. Where no balance is
+    kept, as by a mask, the change of the total is left out; None where nothing is left.
     """
     runs = shown.runs(stored)
+    kept = [run for run in runs if comparison[run.label].series.mass]
     compared = [run for run in runs if comparison[run.label].reference != run.label]
     energies = [run for run in runs if "energy" in run.arrays]
-    columns = 1 + bool(compared) + bool(energies)
+    columns = bool(kept) + bool(compared) + bool(energies)
+    if not columns:
+        return None
     figure = style.figure((5.2 if columns < 3 else 4.4) * columns, 3.9, stored.title)
     grid = figure.subplots(1, columns, squeeze=False)[0]
     seconds, words = shown.time_axis(stored)
     times = stored.times / seconds
-    _masses(grid[0], times, stored, runs, comparison)
+    if kept:
+        _masses(grid[0], times, stored, kept, comparison)
     kinds = {"observed": OBSERVED}
     if compared:
-        kinds |= _errors(grid[1], times, stored, comparison, runs)
+        kinds |= _errors(grid[int(bool(kept))], times, stored, comparison, runs)
     if energies:
         _energies(grid[-1], times, runs)
     for axes in grid:
@@ -69,7 +74,9 @@ def _masses(
     axes.set_title("Change of the total")
     axes.set_ylabel(f"relative to the start{_over(stored)}")
     largest = ROUNDING
-    for place, run in enumerate(runs):
+    places = shown.places(stored, [run.label for run in shown.runs(stored)])
+    for run in runs:
+        place = places[run.label]
         drift = np.abs(comparison[run.label].series.mass)
         largest = max(largest, float(np.max(drift)))
         _line(axes, place, times, drift, {"linewidth": 0.8})

@@ -74,7 +74,7 @@ def what_is_looked_at(stored: Header) -> tuple[str, str]:
     name, unit = shown.name(stored), stored.unit
     if shown.wave(stored):
         return f"root of {name}", ROOTS.get(unit, f"root of {unit}" if unit else "")
-    return name, unit
+    return name + shown.becomes(stored), unit
 
 
 def _name_row(axes: Axes, label: str, width: int) -> None:

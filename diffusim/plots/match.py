@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,22 +16,69 @@ from diffusim import style
 from diffusim.block import Array
 from diffusim.comparison import Comparison
 from diffusim.grid import Grid
-from diffusim.match import Match
+from diffusim.match import Standing
 from diffusim.plots import shown
-from diffusim.store import Header, Stored
+from diffusim.propagators.template import decimal, place_in_words, searched
+from diffusim.store import Stored
 
-# Places that are told, the best first.
-MOST = 5
-BEST, OTHER = style.COLOURS[1], style.COLOURS[5]
-PADS = {"no-flux": "reflect", "periodic": "wrap"}
+# What stands out is boxed by a line, the rest is pale and dashed.
+MATCH: dict[str, Any] = {"edgecolor": style.COLOURS[1], "linewidth": 1.6}
+REST: dict[str, Any] = {"edgecolor": style.COLOURS[5], "linewidth": 1.0, "linestyle": (0, (3, 2))}
+RING: dict[str, Any] = {"marker": "o", "markersize": 11.0, "markerfacecolor": "none",
+                        "markeredgecolor": "black", "linestyle": "none"}  # fmt: skip
+LARGEST = {"markeredgewidth": 1.6}
+# A square: the place where a negative of the template lies.
+NEGATIVE = {"markeredgewidth": 1.2, "marker": "s"}
+
+
+class _Scene(NamedTuple):
+    """What is drawn: the result, its grid, fields, and the places with the best scores."""
+
+    stored: Stored
+    grid: Grid
+    u: Array
+    answer: Array
+    score: Array
+    template: Array
+    found: list[Standing]
+
+    @property
+    def box(self) -> shown.Box:
+        """The grid in the unit of its pictures."""
+        return shown.box(self.stored)
+
+    @property
+    def spacing(self) -> list[float]:
+        """How long a cell is along each axis, in that unit."""
+        return [h / self.box.metres for h in self.grid.spacing]
+
+    @property
+    def size(self) -> list[float]:
+        """How long the template is along each axis, in that unit."""
+        return [m * h for m, h in zip(self.template.shape, self.spacing, strict=True)]
+
+    def at(self, cells: Sequence[Any]) -> list[float]:
+        """A place in cells, in the unit of the axes."""
+        return [(float(x) + 0.5) * h for x, h in zip(cells, self.spacing, strict=True)]
+
+    def corners(self, each: Standing) -> Iterator[list[float]]:
+        """The lower ends of the template at a place, and of its other part beyond a ring's end."""
+        lengths = [n * h for n, h in zip(self.grid.shape, self.spacing, strict=True)]
+        lows = [x - 0.5 * m for x, m in zip(self.at(each.match.place), self.size, strict=True)]
+        turns = [(0, 1, -1) if ring else (0,) for ring in self.grid.wrap]
+        for turn in itertools.product(*turns):
+            low = [x + k * n for x, k, n in zip(lows, turn, lengths, strict=True)]
+            if all(-m < x < n for x, m, n in zip(low, self.size, lengths, strict=True)):
+                yield low
 
 
 @style.applied()
 def match(stored: Stored, _comparison: Comparison) -> Figure | None:
     """Draw a picture with the places where a template fits best, and how well it fits everywhere.
 
-    The picture with numbered boxes, the template, its linear answer as the first run has it after
-    the first frame, the normalised correlation, and the places with their scores. None where the
+    The picture with numbered boxes, by a line where a place stands out of the scatter of all and
+    dashed where it does not, the template, its linear answer as the first run has it after the
+    first frame, the normalised correlation, and the places with their scores. None where the
     propagator is no template, or the picture itself is no frame.
     """
     grid, runs = shown.grid(stored), shown.runs(stored)
@@ -44,192 +91,152 @@ def match(stored: Stored, _comparison: Comparison) -> Figure | None:
     t = np.asarray(run.arrays["template"][0], dtype=float)
     t = t[0] if shown.channels(run) else t
     try:
-        pad, outside = _beyond(grid)
-        score = matching.correlate(u - outside, t, pad=pad)
-        found = matching.find(u - outside, t, count=MOST, pad=pad)
+        score, found = searched(u, t, grid)
     except ValueError:
         return None  # a template without contrast has no normalised score
-    if u.ndim == 1:
-        return _along_a_line(stored, u, answer, score, t, found)
-    return _in_the_plane(stored, u, answer, score, t, found)
+    scene = _Scene(stored, grid, u, answer, score, t, found)
+    return _along_a_line(scene) if u.ndim == 1 else _in_the_plane(scene)
 
 
-def _beyond(grid: Grid) -> tuple[list[Any], float]:
-    """What lies beyond the rim along each axis, as the sides of the grid say, and its value."""
-    pad = [PADS.get(low.kind if low.kind == high.kind else "value", "zero")
-           for low, high in grid.edges]  # fmt: skip
-    values = [float(np.ravel(grid.outside(axis, side, 0.0))[0])
-              for _, axis, side in grid.named_sides if side.kind == "value"]  # fmt: skip
-    return pad, values[0] if values else 0.0
-
-
-def _in_the_plane(
-    stored: Stored, u: Array, answer: Array, score: Array, t: Array, found: list[Match]
-) -> Figure:
-    box = shown.box(stored)
+def _in_the_plane(scene: _Scene) -> Figure:
+    box = scene.box
     width, height = (3.1 * part for part in box.size)
     width = max(width, 2.4) + 0.9
-    figure = style.figure(3.0 * width, height + 2.6, stored.title, subtitle=_words(stored, found))
+    words = style.plain(_words(scene), style.letters(3.0 * width, 11.0))
+    figure = style.figure(3.0 * width, height + 2.9, scene.stored.title, subtitle=words)
     panels = figure.subplot_mosaic(
         [["picture", "answer", "score"], ["template", "list", "list"]],
         height_ratios=(height + 0.5, 1.7),
     )
-    pictures = (
-        ("picture", "The picture, with the places found", u, "gray", stored.name, stored.unit),
-        (
-            "answer",
-            "The template's answer, ringed where brightest",
-            answer,
-            style.FIELD,
-            "linear answer",
-            "",
-        ),
-        (
-            "score",
-            "Normalised by the contrast of each patch",
-            score,
-            style.FIELD,
-            "correlation",
-            "",
-        ),
-    )
-    for place, title, values, colours, name, unit in pictures:
-        axes, limits = panels[place], (float(np.min(values)), float(np.max(values)))
-        image = box.picture(axes, values, shown.widened(*limits), colours)
-        style.colour_bar(image, axes, name, unit, shrink=0.9)
-        axes.set_title(title)
-        axes.set_xlabel(f"{stored.axes[0]} ({box.unit})")
-        if place == "picture":
-            axes.set_ylabel(f"{stored.axes[1]} ({box.unit})")
-        else:
-            axes.tick_params(labelleft=False)
-            _ring(axes, stored, np.unravel_index(np.argmax(values), values.shape))
-    _boxes(panels["picture"], stored, t.shape, found)
-    _template(panels["template"], stored, t)
-    _list(panels["list"], stored, answer, t.shape, found)
+    _picture(panels["picture"], scene)
+    _map(panels["answer"], scene, scene.answer, "linear answer")
+    panels["answer"].set_title("The template's linear answer,\nringed where it is largest")
+    _map(panels["score"], scene, scene.score, "correlation")
+    title = "Divided by the contrast of each patch,\nringed where it is largest"
+    lowest = np.unravel_index(np.argmin(scene.score), scene.score.shape)
+    if matching.heights(scene.score, [float(scene.score[lowest])])[0] <= -matching.CLEAR:
+        x, y = scene.at(lowest)
+        panels["score"].plot([x], [y], **{**RING, **NEGATIVE})
+        title += "; in the square a negative"
+    panels["score"].set_title(title)
+    _template(panels["template"], scene)
+    _list(panels["list"], scene)
     return figure
 
 
-def _along_a_line(
-    stored: Stored, u: Array, answer: Array, score: Array, t: Array, found: list[Match]
-) -> Figure:
-    box = shown.box(stored)
-    figure = style.figure(9.0, 6.2, stored.title, subtitle=_words(stored, found))
+def _picture(axes: Axes, scene: _Scene) -> None:
+    """The picture, with the boxes of the best places."""
+    stored, box = scene.stored, scene.box
+    limits = shown.widened(float(np.min(scene.u)), float(np.max(scene.u)))
+    image = box.picture(axes, scene.u, limits, "gray")
+    style.colour_bar(image, axes, shown.name(stored), stored.unit, shrink=0.9)
+    found = any(each.clear for each in scene.found)
+    axes.set_title("The picture, and what is found in it" if found else
+                   "The picture; nothing in it stands out")  # fmt: skip
+    axes.set_xlabel(f"{stored.axes[0]} ({box.unit})")
+    axes.set_ylabel(f"{stored.axes[1]} ({box.unit})")
+    _boxes(axes, scene)
+
+
+def _boxes(axes: Axes, scene: _Scene) -> None:
+    """The frame of the template at the best places, numbered, the best one on top."""
+    ends = axes.get_xlim(), axes.get_ylim()
+    for number, each in reversed(list(enumerate(scene.found, start=1))):
+        look = MATCH if each.clear else REST
+        corners = list(scene.corners(each))
+        for corner in corners:
+            axes.add_patch(Rectangle((corner[0], corner[1]), *scene.size, fill=False, **look))
+        # What hangs over the rim is numbered within it.
+        left, top = max(corners[0][0], ends[0][0]), min(corners[0][1] + scene.size[1], ends[1][1])
+        behind = {"facecolor": look["edgecolor"], "edgecolor": "none", "pad": 1.0}
+        axes.text(left, top, f"{number}", ha="left", va="top", color="white", weight="bold",
+                  fontsize=8.0, bbox=behind)  # fmt: skip
+    axes.set(xlim=ends[0], ylim=ends[1])
+
+
+def _map(axes: Axes, scene: _Scene, values: Array, name: str) -> None:
+    """A signed map about zero, ringed where it is largest."""
+    most = float(np.max(np.abs(values))) or 1.0
+    image = scene.box.picture(axes, values, (-most, most), style.ERROR)
+    style.colour_bar(image, axes, name, "", shrink=0.9)
+    axes.set_xlabel(f"{scene.stored.axes[0]} ({scene.box.unit})")
+    axes.tick_params(labelleft=False)
+    x, y = scene.at(np.unravel_index(np.argmax(values), values.shape))
+    axes.plot([x], [y], **{**RING, **LARGEST})
+
+
+def _along_a_line(scene: _Scene) -> Figure:
+    stored, box, t = scene.stored, scene.box, scene.template
+    words = style.plain(_words(scene), style.letters(9.0, 11.0))
+    figure = style.figure(9.0, 6.6, stored.title, subtitle=words)
     panels = figure.subplot_mosaic(
         [["picture", "picture"], ["answer", "answer"], ["score", "score"], ["template", "list"]],
-        height_ratios=(1.0, 1.0, 1.0, 1.5), width_ratios=(1.0, 2.0),
+        height_ratios=(1.0, 1.0, 1.0, 1.5), width_ratios=(1.0, 2.4),
     )  # fmt: skip
     along = stored.centres[0] / box.metres
-    lines = (("picture", u, stored.name, stored.unit), ("answer", answer, "linear answer", ""),
-             ("score", score, "correlation", ""))  # fmt: skip
+    lines = (("picture", scene.u, stored.name, stored.unit),
+             ("answer", scene.answer, "linear answer", ""),
+             ("score", scene.score, "correlation", ""))  # fmt: skip
     for place, values, name, unit in lines:
         axes = panels[place]
         axes.plot(along, values, color=style.colour(0), linewidth=0.8)
         axes.set(xlim=box.ends(0), ylabel=style.with_unit(name, unit))
         axes.tick_params(labelbottom=place == "score")
-        for number, (cells, _) in enumerate(found):
-            middle = _metres(stored, cells)[0] / box.metres
-            half = 0.5 * t.size * _spacing(stored)[0] / box.metres
-            axes.axvspan(middle - half, middle + half, color=BEST if number == 0 else OTHER,
-                         alpha=0.25, linewidth=0.0)  # fmt: skip
+        for each in scene.found:
+            look = MATCH if each.clear else REST
+            for (low,) in scene.corners(each):
+                axes.axvspan(low, low + scene.size[0], linewidth=0.0, facecolor=look["edgecolor"],
+                             alpha=0.35 if each.clear else 0.12)  # fmt: skip
     panels["score"].set_xlabel(f"{stored.axes[0]} ({box.unit})")
-    offsets = (np.arange(t.size) - 0.5 * (t.size - 1)) * _spacing(stored)[0] / box.metres
+    offsets = (np.arange(t.size) - 0.5 * (t.size - 1)) * scene.spacing[0]
     panels["template"].plot(offsets, t, color=style.colour(0), marker=".")
     panels["template"].set(title="Template", ylabel="weight",
                            xlabel=f"from its middle ({box.unit})")  # fmt: skip
-    _list(panels["list"], stored, answer, t.shape, found)
+    _list(panels["list"], scene)
     return figure
 
 
 # --- parts ----------------------------------------------------------------------------------------
 
 
-def _words(stored: Header, found: list[Match]) -> str:
-    """Where it fits best, and how much better than elsewhere."""
-    if not found:
-        return "there is no best place"
-    metres, unit = shown.box(stored).metres, shown.box(stored).unit
-    place = ", ".join(f"{x / metres:.{_decimals(h / metres)}f}" for x, h in zip(
-        _metres(stored, found[0].place), _spacing(stored), strict=True))  # fmt: skip
-    place = f"({place})" if len(stored.shape) > 1 else place
-    next_best = f", next best {found[1].score:.2f}" if len(found) > 1 else ""
-    return f"fits best at {place} {unit}: correlation {found[0].score:.2f}{next_best}"
+def _words(scene: _Scene) -> str:
+    """Whether it is found, where, and how much better it fits there than elsewhere."""
+    unit = scene.box.unit
+    return matching.in_words(scene.found, [place_in_words(each.match.place, scene.spacing, unit)
+                                           for each in scene.found])  # fmt: skip
 
 
-def _spacing(stored: Header) -> list[float]:
-    return [float(centre[1] - centre[0]) if centre.size > 1 else 2.0 * float(centre[0])
-            for centre in stored.centres]  # fmt: skip
-
-
-def _metres(stored: Header, cells: Sequence[float]) -> list[float]:
-    """A place in cells in the unit of the axes."""
-    axes = zip(cells, stored.centres, _spacing(stored), strict=True)
-    return [float(centre[0]) + x * h for x, centre, h in axes]
-
-
-def _decimals(spacing: float) -> int:
-    """How many decimals tell tenths of a cell."""
-    return max(0, 1 - math.floor(math.log10(spacing) + 1e-9))
-
-
-def _boxes(axes: Axes, stored: Header, size: tuple[int, ...], found: list[Match]) -> None:
-    box = shown.box(stored)
-    width, height = (m * h / box.metres for m, h in zip(size, _spacing(stored), strict=True))
-    ends = axes.get_xlim(), axes.get_ylim()
-    for number, (cells, _) in reversed(list(enumerate(found, start=1))):
-        x, y = (place / box.metres for place in _metres(stored, cells))
-        left, top = x - 0.5 * width, y + 0.5 * height
-        colour = BEST if number == 1 else OTHER
-        axes.add_patch(Rectangle((left, top - height), width, height, linewidth=1.4, fill=False,
-                                 edgecolor=colour))  # fmt: skip
-        # What hangs over the rim is numbered within it.
-        corner = max(left, ends[0][0]), min(top, ends[1][1])
-        behind = {"facecolor": colour, "edgecolor": "none", "pad": 1.0}
-        axes.text(*corner, f"{number}", ha="left", va="top", fontsize=8.0, color="white",
-                  weight="bold", bbox=behind)  # fmt: skip
-    axes.set(xlim=ends[0], ylim=ends[1])
-
-
-def _ring(axes: Axes, stored: Header, cell: Sequence[Any]) -> None:
-    """Mark the brightest cell."""
-    metres = shown.box(stored).metres
-    x, y = (place / metres for place in _metres(stored, [float(k) for k in cell]))
-    axes.plot([x], [y], marker="o", markersize=11.0, markerfacecolor="none", markeredgecolor=BEST,
-              markeredgewidth=1.8)  # fmt: skip
-
-
-def _template(axes: Axes, stored: Header, t: Array) -> None:
-    box = shown.box(stored)
-    width, height = (m * h / box.metres for m, h in zip(t.shape, _spacing(stored), strict=True))
-    axes.imshow(t.T, origin="lower", cmap="gray", extent=(0.0, width, 0.0, height),
+def _template(axes: Axes, scene: _Scene) -> None:
+    stored, box = scene.stored, scene.box
+    axes.imshow(scene.template.T, origin="lower", cmap="gray",
+                extent=(0.0, scene.size[0], 0.0, scene.size[1]),
                 aspect="equal" if box.aspect == "equal" else "auto")  # fmt: skip
-    axes.set(title="Template", xlabel=f"{stored.axes[0]} ({box.unit})")
+    axes.set(title="Template", xlabel=f"{stored.axes[0]} ({box.unit})",
+             ylabel=f"{stored.axes[1]} ({box.unit})")  # fmt: skip
     style.even_ticks(axes.xaxis, 3)
     style.even_ticks(axes.yaxis, 3)
 
 
-def _list(
-    axes: Axes, stored: Header, answer: Array, size: tuple[int, ...], found: list[Match]
-) -> None:
+def _list(axes: Axes, scene: _Scene) -> None:
     """Places and scores, the best first."""
-    box = shown.box(stored)
+    box, answer = scene.box, scene.answer
     axes.set_axis_off()
     axes.set(xticks=[], yticks=[])
-    axes.set_title("Places found, by normalised correlation")
-    heads = ["", *(f"{name} ({box.unit})" for name in stored.axes), "correlation", "linear answer"]
+    axes.set_title(f"The best places; from {matching.CLEAR:g} times the scatter of all on, a match")
+    heads = ["", *(f"{name} ({box.unit})" for name in scene.stored.axes), "correlation",
+             "times scatter", "linear answer", ""]  # fmt: skip
     rows = [heads]
-    for number, (cells, score) in enumerate(found, start=1):
+    for number, each in enumerate(scene.found, start=1):
         # Answers stand at the middle cell, places at the middle itself.
-        nearest = tuple(round(x - 0.5 * (m - 1) + m // 2) % n
-                        for x, m, n in zip(cells, size, answer.shape, strict=True))  # fmt: skip
-        places = [
-            f"{x / box.metres:.{_decimals(h / box.metres)}f}"
-            for x, h in zip(_metres(stored, cells), _spacing(stored), strict=True)
-        ]
-        rows.append([f"{number}", *places, f"{score:.3f}", f"{answer[nearest]:.3g}"])
+        sizes = zip(each.match.place, scene.template.shape, answer.shape, strict=True)
+        nearest = tuple(round(x - 0.5 * (m - 1) + matching.middle(m)) % n for x, m, n in sizes)
+        places = map(decimal, scene.at(each.match.place), scene.spacing)
+        rows.append([f"{number}", *places, f"{each.match.score:.3f}", f"{each.height:.1f}",
+                     f"{answer[nearest]:.3g}", "match" if each.clear else "no match"])  # fmt: skip
     for line, row in enumerate(rows):
+        clear = line > 0 and scene.found[line - 1].clear
         for column, words in enumerate(row):
-            axes.text((column + 0.8) / (len(heads) + 0.3), 0.94 - 0.17 * line,
+            axes.text((column + 0.6) / (len(heads) - 0.2), 0.94 - 0.17 * line,
                       words.replace("-", "\N{MINUS SIGN}"), ha="right", va="center",
-                      transform=axes.transAxes, color=BEST if line == 1 else "black",
-                      weight="bold" if line == 1 else "normal")  # fmt: skip
+                      transform=axes.transAxes, weight="bold" if clear else "normal",
+                      color=MATCH["edgecolor"] if clear else "black")  # fmt: skip

@@ -90,6 +90,8 @@ def radial(stored: Stored, comparison: Comparison) -> Figure | None:
     runs, numbers = shown.runs(stored), shown.moments(stored.times, shown.MOST_TIMES)
     rings = {number: _rings(stored, shown.mean(runs[0], number)) for number in numbers}
     scene = _Scene(stored, comparison, runs, rings, _gaussian(stored, runs[0]))
+    if any(np.max(scene.of(runs[0], number)) <= 0.0 for number in numbers):
+        return None  # there is nothing above zero, of which a logarithm could be drawn
     columns, reach = len(numbers), max(_reach(scene, number) for number in numbers)
     words = f"Means over rings about the middle of the field{shown.mean_in_words(stored)}"
     figure = style.figure(2.5 * columns + 0.9, 5.4, stored.title, subtitle=words)

@@ -6,28 +6,29 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
-from scipy import fft
 
-from diffusim import convolve, style
-from diffusim.block import Array, Unsupported
+from diffusim import style
+from diffusim.block import Array
 from diffusim.comparison import Comparison
 from diffusim.grid import Grid
-from diffusim.plots import shown
+from diffusim.plots import ahead, shown
+from diffusim.plots.applied import Filter, filters_of, shifting
 from diffusim.plots.spectrum import ROUND_OFF, by_period
-from diffusim.propagators import Propagator
-from diffusim.series import whiteness
+from diffusim.propagators.autoregression import Autoregression
+from diffusim.series import Forecast, whiteness
+from diffusim.spectrum import Shells, coefficients, mode_numbers
 from diffusim.store import Stored, StoredRun
 
 # The start, one frame between, and the last.
 MOST_FRAMES = 3
 # Of fewer moments there is nothing to see.
 FEWEST = 8
-# Bands of frequencies: each so much wider than the one before, and of so many waves at least.
-RATIO, FEWEST_WAVES = 1.22, 3
 # Weights of less than this part of the largest are not seen; of more than so many, only a line is.
 LEAST_SEEN, MOST_STEMS = 2e-3, 60
 # Lags of correlations, and of Ljung and Box's test.
@@ -35,6 +36,11 @@ FEWEST_LAGS, MOST_LAGS, TESTED = 20, 400, 20
 # White noise lies within it at nineteen lags of twenty.
 BAND = 1.96
 SMALLEST_P = 1e-12
+# Frames that differ by less than such a part are the same; scales by such a factor are not shared.
+ALIKE, FLAT = 1e-9, 4.0
+DASHES, UNDER = (0, (4, 3)), 2.6
+SPREAD: dict[str, Any] = {"color": style.COLOURS[5], "alpha": 0.2, "linewidth": 0.0}
+FAN: dict[str, Any] = {"color": style.COLOURS[2], "alpha": 0.3, "linewidth": 0.0}
 # Periods that span so much have ticks at powers of ten only; powers below such a part of the
 # largest are not shown.
 WIDE, DEEPEST = 200.0, 1e-14
@@ -45,24 +51,6 @@ LOOKS: tuple[dict[str, Any], ...] = (
 )
 
 
-class _Filter(NamedTuple):
-    """What is applied from one event to the next: its weights by lag, and how often by a time."""
-
-    start: float
-    stop: float
-    weights: Array
-    transfer: Array | None
-
-    @property
-    def lags(self) -> Array:
-        """The lags of the weights in steps."""
-        return np.arange(self.weights.size) - self.weights.size // 2
-
-    def times(self, time: float) -> int:
-        """How often it has been applied by a time."""
-        return round(max(0.0, min(time, self.stop) - self.start))
-
-
 class _Scene(NamedTuple):
     """What is drawn: a few frames of one run and the filters between them."""
 
@@ -70,8 +58,11 @@ class _Scene(NamedTuple):
     grid: Grid
     run: StoredRun
     numbers: list[int]
-    filters: list[_Filter]
+    filters: list[Filter]
     averaged: bool
+    # Where the last frame is the first again, its line is dashed so that both are seen.
+    returned: bool
+    process: Autoregression | None
 
     def of(self, number: int) -> Array:
         return shown.mean(self.run, number)
@@ -80,16 +71,50 @@ class _Scene(NamedTuple):
         return shown.moment(self.stored, number)
 
     def labelled(self, place: int, **more: Any) -> dict[str, Any]:
-        return {**LOOKS[place], "label": self.name(self.numbers[place]), **more}
+        look = {**LOOKS[place], "label": self.name(self.numbers[place])}
+        if self.returned and place == len(self.numbers) - 1:
+            look["linestyle"] = DASHES
+        elif self.returned and place == 0:
+            look["linewidth"] = UNDER
+        return {**look, **more}
+
+    def applied(self, number: int) -> list[int]:
+        """How often each filter has been applied by a frame."""
+        return [each.times(float(self.stored.times[number])) for each in self.filters]
+
+    def spread(self, number: int) -> ahead.Spread | None:
+        """Where an autoregression of white noise may be at each time."""
+        if self.process is None:
+            return None
+        initial = self.stored.plain.get("initial", {})
+        weights = [each.weights for each in self.filters]
+        return ahead.spread(
+            initial, self.grid, list(zip(weights, self.applied(number), strict=True))
+        )
+
+    def outlook(self) -> ahead.Outlook | None:
+        """How an autoregression may go on after its end."""
+        if self.process is None:
+            return None
+        last = self.numbers[-1]
+        return ahead.outlook(self.of(last), self.sums(last))
+
+    def sums(self, number: int) -> int:
+        """How often the series has been summed up by a frame."""
+        if self.process is None:
+            return 0
+        there, *back = self.applied(number)
+        return self.process.differences * (there - sum(back))
 
 
 @style.applied()
 def series(stored: Stored, _comparison: Comparison) -> Figure | None:
     """Draw a series in time before and after, by the first run.
 
-    Its course; the weights of what was applied; its spectrum, beside that of the start times the
-    square of the transfer function; and its correlations with its own past, beside the band of
-    white noise and the p-values of Ljung and Box. None where the grid is no series.
+    Its course, of an autoregression with where it may be and how it may go on; the weights of what
+    was applied; its spectrum, beside that of the start times the square of the transfer function;
+    and its correlations with its own past, beside the band of white noise and the p-values of Ljung
+    and Box. None where the grid is no series.
     """
     grid = shown.grid(stored)
     if grid is None or not grid.in_time or grid.cells <= FEWEST:
@@ -97,109 +122,97 @@ def series(stored: Stored, _comparison: Comparison) -> Figure | None:
     run = shown.runs(stored)[0]
     numbers = sorted({0, *shown.moments(stored.times, MOST_FRAMES)})
     numbers = [numbers[0], *numbers[1:][-(MOST_FRAMES - 1) :]]
-    filters, averaged = _filters(stored, grid)
-    scene = _Scene(stored, grid, run, numbers, filters, averaged)
-    rows = 1 if averaged else len(numbers)
-    heights = [2.7 if averaged else 1.25] * rows + [2.9]
+    scene = _seen(stored, grid, run, numbers)
+    rows = 1 if scene.averaged else len(numbers)
+    heights = [max(1.25, 3.4 / rows) if rows > 1 else 2.7] * rows + [2.9]
     words = f"By {style.plain(run.label, 40)}{shown.mean_in_words(stored)}"
     figure = style.figure(10.2, sum(heights) + 0.6, stored.title, subtitle=words)
     layout = figure.add_gridspec(rows + 1, 3, height_ratios=heights)
-    _courses([figure.add_subplot(layout[row, :]) for row in range(rows)], scene)
+    outlook = _courses([figure.add_subplot(layout[row, :]) for row in range(rows)], scene)
     panels = [figure.add_subplot(layout[rows, column]) for column in range(3)]
     for draw, axes in zip((_weights, _spectra, _correlations), panels, strict=True):
         draw(axes, scene)
-    style.legend(figure, _handles(scene))
+    style.legend(figure, _handles(scene, outlook))
     return figure
 
 
 # --- what is drawn ------------------------------------------------------------------------------
 
 
-def _filters(stored: Stored, grid: Grid) -> tuple[list[_Filter], bool]:
-    """What was applied, as the scenario still tells, and whether all of it averages."""
-    try:
-        propagator = Propagator.read(shown.propagator(stored))
-        if not hasattr(propagator, "convolution"):
-            return [], True
-        last = float(stored.times[-1])
-        ends = [0.0, *(event for event in propagator.events(grid) if event < last), last]
-        spans = zip(ends, ends[1:], strict=False)
-        found = [_filter(grid, propagator, start, stop) for start, stop in spans]
-        return found, "mask" not in propagator.traits(grid)
-    except (ValueError, OSError, Unsupported):
-        return [], True  # a kernel that came from Python, or from a file that is no longer there
-
-
-def _filter(grid: Grid, propagator: Propagator, start: float, stop: float) -> _Filter:
-    amid, n = 0.5 * (start + stop), grid.shape[0]
-    view = propagator.convolution(grid, amid)  # type: ignore[attr-defined]
-    weights = np.flip(view.kernel) if view.collects else view.kernel
-    frequencies = _frequencies(grid)
-    if hasattr(propagator, "transfer"):
-        # A sum has none: what it makes has no spectrum that stays.
-        summed = getattr(propagator, "differences", 0) > 0
-        transfer = None if summed else propagator.transfer(frequencies, amid)
-    elif grid.wrap[0]:
-        transfer = fft.rfft(convolve.wrapped(weights, (n,)))[1:]
-    else:
-        transfer = fft.rfft(convolve.wrapped(weights, (2 * n,)))[1:n]
-    return _Filter(start, stop, weights, transfer)
+def _seen(stored: Stored, grid: Grid, run: StoredRun, numbers: list[int]) -> _Scene:
+    first, last = (shown.mean(run, numbers[k]) for k in (0, -1))
+    apart = float(np.max(np.abs(last - first)))
+    returned = len(numbers) > 1 and apart <= ALIKE * float(np.max(np.abs(first)))
+    propagator = shifting(stored)
+    if propagator is None:
+        return _Scene(stored, grid, run, numbers, [], True, returned, None)
+    process = propagator if isinstance(propagator, Autoregression) else None
+    averaged = "mask" not in propagator.traits(grid)
+    filters = filters_of(stored, grid, propagator, _frequencies(grid))
+    return _Scene(stored, grid, run, numbers, filters, averaged, returned, process)
 
 
 def _frequencies(grid: Grid) -> Array:
     """Frequencies of the waves but the constant one, in cycles per step."""
-    n = grid.shape[0]
-    return fft.rfftfreq(n)[1:] if grid.wrap[0] else np.arange(1, n) / (2.0 * n)
-
-
-def _power(u: Array, grid: Grid) -> Array:
-    """Mean squares of the same waves: round a ring Fourier's, else cosines between the ends."""
-    if grid.wrap[0]:
-        return np.asarray(np.abs(fft.rfft(u, norm="ortho")[1:]) ** 2)
-    return np.asarray(fft.dct(u, norm="ortho")[1:] ** 2)
-
-
-class _Bands(NamedTuple):
-    """Bands of frequencies, which average the spectrum: where each begins, and how many waves."""
-
-    starts: Array
-    sizes: Array
-
-    @classmethod
-    def of(cls, count: int) -> _Bands:
-        starts, size = [0], float(FEWEST_WAVES)
-        while starts[-1] + 2 * size < count:
-            starts.append(starts[-1] + round(size))
-            size = max(size, (RATIO - 1.0) * starts[-1])
-        return cls(np.array(starts), np.diff([*starts, count]))
-
-    def means(self, values: Array) -> Array:
-        return np.asarray(np.add.reduceat(values, self.starts) / self.sizes)
+    return mode_numbers(grid)[0][1:] * grid.spacing[0]
 
 
 # --- panels -------------------------------------------------------------------------------------
 
 
-def _courses(panels: list[Axes], scene: _Scene) -> None:
-    """Lines over time: averages on top of what they are of, other frames below each other."""
+def _courses(panels: list[Axes], scene: _Scene) -> ahead.Outlook | None:
+    """Lines over time: averages on top of what they are of, other frames below each other.
+
+    Returned is the forecast that goes on from the last of them, if there is one.
+    """
     box = shown.box(scene.stored)
-    t = scene.stored.centres[0] / box.metres
+    t, step = scene.stored.centres[0] / box.metres, scene.grid.spacing[0] / box.metres
     for place, number in enumerate(scene.numbers):
         axes = panels[min(place, len(panels) - 1)]
-        axes.plot(t, scene.of(number), **scene.labelled(place), zorder=2.0 + place)
+        # Below each other no line hides another.
+        look = LOOKS[place] if len(panels) > 1 else scene.labelled(place)
+        axes.plot(t, scene.of(number), **look, zorder=2.0 + place)
         if len(panels) > 1:
             axes.set_title(scene.name(number), loc="left", fontsize=8.0, pad=2.0)
+        if spread := scene.spread(number):
+            half = BAND * spread.deviation
+            axes.fill_between(t, spread.mean - half, spread.mean + half, **SPREAD)
+    outlook = scene.outlook()
+    first, last = box.ends(0)
+    if outlook is not None:
+        last += step * outlook.forecast.mean.size
+        _forecast(
+            panels[-1],
+            outlook.forecast,
+            t[-1] + step * np.arange(outlook.forecast.mean.size + 1),
+            float(scene.of(scene.numbers[-1])[-1]),
+        )
     for axes in panels:
-        axes.set_xlim(box.ends(0))
+        axes.set_xlim(first, last)
         axes.grid(visible=True)
         style.even_ticks(axes.yaxis, 5 if len(panels) == 1 else 3)
         axes.tick_params(labelbottom=axes is panels[-1])
-    low, high = (end(axes.get_ylim()[k] for axes in panels) for k, end in enumerate((min, max)))
-    for axes in panels:
-        axes.set_ylim(low, high)
+    _on_one_scale(panels)
     panels[-1].set_xlabel(f"{scene.stored.axes[0]} ({box.unit})")
     middle = panels[len(panels) // 2]
     middle.set_ylabel(style.with_unit(shown.name(scene.stored), scene.stored.unit))
+    return outlook
+
+
+def _forecast(axes: Axes, forecast: Forecast, t: Array, last: float) -> None:
+    """The expected values and their interval, from the last value on."""
+    mean, low, high = (np.append(last, part) for part in forecast[:3])
+    axes.fill_between(t, low, high, **FAN, zorder=1.5)
+    axes.plot(t, mean, color=FAN["color"], linewidth=1.2, zorder=5)
+
+
+def _on_one_scale(panels: list[Axes]) -> None:
+    """Give panels one scale, unless one of them would show a flat line."""
+    ends = [axes.get_ylim() for axes in panels]
+    heights = [high - low for low, high in ends]
+    if max(heights) < FLAT * min(heights):
+        for axes in panels:
+            axes.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
 
 
 def _weights(axes: Axes, scene: _Scene) -> None:
@@ -237,7 +250,7 @@ def _in_units(axes: Axes, scale: float, words: str) -> None:
     axes.grid(visible=True)
 
 
-def _applied(scene: _Scene, applied: _Filter) -> str:
+def _applied(scene: _Scene, applied: Filter) -> str:
     stop = min(applied.stop, float(scene.stored.times[-1]))
     return f"n = {applied.start:.12g} to {stop:.12g}"
 
@@ -248,19 +261,18 @@ def _marker(steps: int) -> str:
 
 def _spectra(axes: Axes, scene: _Scene) -> None:
     axes.set_title("Spectrum")
-    bands = _Bands.of(_frequencies(scene.grid).size)
-    step = scene.grid.spacing[0]
-    unit, name = style.time_unit(step * math.sqrt(scene.grid.shape[0]))
-    periods = step / unit / bands.means(_frequencies(scene.grid))
-    start = _power(scene.of(scene.numbers[0]), scene.grid)
+    shells = Shells(scene.grid)
+    seconds, name = shown.wave_unit(scene.stored)
+    periods = shells.lengths / seconds
+    start = np.abs(coefficients(scene.of(scene.numbers[0]), scene.grid)) ** 2
     least = ROUND_OFF * float(np.mean(scene.of(scene.numbers[0]) ** 2))
     for place, number in enumerate(scene.numbers):
-        found = bands.means(_power(scene.of(number), scene.grid))
+        found = shells.means(np.abs(coefficients(scene.of(number), scene.grid)) ** 2)
         axes.plot(periods, np.where(found > least, found, np.nan), **scene.labelled(place),
                   marker="o", markersize=2.2, zorder=2.0 + place)  # fmt: skip
         law = _multiplier(scene, number)
         if place and law is not None:
-            expected = bands.means(start * law)
+            expected = shells.means(np.append(0.0, start[1:] * law))
             axes.plot(periods, np.where(expected > least, expected, np.nan), **style.LAW, zorder=6)
     by_period(axes, f"period ({name})")
     wide = periods[0] > WIDE * periods[-1]
@@ -269,11 +281,13 @@ def _spectra(axes: Axes, scene: _Scene) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, high * DEEPEST), high)
     unit_of_power = f"({scene.stored.unit})²" if scene.stored.unit.strip() not in ("", "1") else ""
-    axes.set_ylabel(style.with_unit("mean square of a wave", unit_of_power))
+    axes.set_ylabel(style.with_unit("mean square of a mode", unit_of_power))
 
 
 def _multiplier(scene: _Scene, number: int) -> Array | None:
     """The square of what waves were multiplied with since the first frame, None if unknown."""
+    if scene.sums(number) > 1:
+        return None  # ends tell more of it than waves do
     first, last = (float(scene.stored.times[k]) for k in (scene.numbers[0], number))
     total: Any = 1.0
     for applied in scene.filters:
@@ -290,12 +304,14 @@ def _correlations(axes: Axes, scene: _Scene) -> None:
     n, step = scene.grid.shape[0], scene.grid.spacing[0]
     lags = min(n // 2, MOST_LAGS, max(FEWEST_LAGS, 3 * _memory(scene)))
     tested = max(1, min(TESTED, n // 5))
+    whitest = 0.0
     for place, number in enumerate(scene.numbers):
         try:
             r = whiteness.autocorrelation(scene.of(number), lags)
             p = whiteness.ljung_box(scene.of(number), tested).p
         except ValueError:
             continue  # a series that does not vary
+        whitest = max(whitest, p)
         label = f"{scene.name(number)}: p {_p(p)}"
         axes.plot(np.arange(1, lags + 1), r[1:], **scene.labelled(place, label=label),
                   marker=_marker(lags), markersize=2.2, zorder=2.0 + place)  # fmt: skip
@@ -306,7 +322,8 @@ def _correlations(axes: Axes, scene: _Scene) -> None:
     axes.set_xlim(0.0, lags + 0.5)
     _in_units(axes, step / unit, f"lag ({name})")
     axes.set_ylabel("correlation")
-    if axes.get_legend_handles_labels()[0]:
+    # Where none is near to white, as of a trend, the test tells nothing that is not seen.
+    if whitest >= SMALLEST_P:
         axes.legend(fontsize=8.0, title=f"Ljung-Box test of {tested} lags", title_fontsize=8.0)
 
 
@@ -327,11 +344,18 @@ def _nothing(axes: Axes, words: str) -> None:
     axes.set_yticks([])
 
 
-def _handles(scene: _Scene) -> list[Line2D]:
-    found = [Line2D([], [], **scene.labelled(place)) for place in range(len(scene.numbers))]
+def _handles(scene: _Scene, outlook: ahead.Outlook | None) -> list[Artist]:
+    found: list[Artist] = [
+        Line2D([], [], **scene.labelled(place)) for place in range(len(scene.numbers))
+    ]
     if len(scene.numbers) > 1 and _multiplier(scene, scene.numbers[-1]) is not None:
-        words = "spectrum of the first × |transfer|²"
+        exact = scene.grid.wrap[0] or all(applied.even for applied in scene.filters)
+        words = f"spectrum of the first × |transfer|²{'' if exact else ' (exact on a ring)'}"
         found.append(Line2D([], [], **style.LAW, label=words))
-    band = "95 % of white noise"
-    found.append(Line2D([], [], color="0.5", alpha=0.18, linewidth=7.0, label=band))
+    if scene.spread(scene.numbers[0]) is not None:
+        found.append(Patch(**SPREAD, label="95 % of such series, at each time"))
+    if outlook is not None:
+        words = f"forecast, 95 %: {outlook.process.name} fitted by diffusim.series"
+        found.append(Patch(**FAN, label=words))
+    found.append(Patch(color="0.5", alpha=0.18, linewidth=0.0, label="95 % of white noise"))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from diffusim.comparison import Comparison, Trajectory
 from diffusim.exact.matching import Solution, analytic_solution
 from diffusim.grid import Grid
 from diffusim.medium.obstacles import Obstacles
+from diffusim.propagators import Propagator
 from diffusim.store import Header, Stored, StoredRun
 
 # Square roots of times, so that a diffusion front moves evenly from one picture to the next.
@@ -95,9 +97,29 @@ def name(stored: Header) -> str:
     return stored.name + mean_in_words(stored)
 
 
+def becomes(stored: Header) -> str:
+    """Return what is added to a field's name where it is another quantity after the start."""
+    word = propagator(stored).get("kind")
+    kind = Propagator.members.get(word) if isinstance(word, str) else None
+    later = getattr(kind, "becomes", "")
+    return f", then {later}" if later else ""
+
+
 def wave(stored: Header) -> bool:
     """Return whether a field is the probability density of a wave."""
     return bool(propagator(stored).get("kind") == "schroedinger")
+
+
+def pictured(stored: Header) -> bool:
+    """Return whether a field is brightness, seen in grey: an image is among what it began with."""
+    return _has_image(stored.plain.get("initial"))
+
+
+def _has_image(start: Any) -> bool:
+    if not isinstance(start, dict):
+        return False
+    parts = start.get("of") if start.get("kind") == "sum" else ()
+    return start.get("kind") in ("image", "collage") or any(map(_has_image, parts or ()))
 
 
 def mean_in_words(stored: Header) -> str:
@@ -281,6 +303,17 @@ class Box(NamedTuple):
         low, high = limits
         bright = np.clip((u - low) / (high - low), 0.0, 1.0)
         return self.picture(axes, bright, (0.0, 1.0), style.FIELD)
+
+
+def wave_unit(stored: Header) -> tuple[float, str]:
+    """Return the unit of lengths of waves, or of periods: its m or s, and its name.
+
+    That of a length halfway, by ratios, between two cells and the longest axis, which a scale from
+    the shortest wave to the longest is read in.
+    """
+    lengths = [high - low for low, high in (_ends(stored, k) for k in range(len(stored.shape)))]
+    cells = [length / n for length, n in zip(lengths, stored.shape, strict=True)]
+    return style.unit_along(stored.axes[0], math.sqrt(2.0 * min(cells) * max(lengths)))
 
 
 def box(stored: Header) -> Box:

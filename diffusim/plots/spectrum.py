@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,18 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-from scipy import fft
 
 from diffusim import style
-from diffusim.block import Array
 from diffusim.comparison import Comparison
 from diffusim.grid import Grid
 from diffusim.plots import shown
 from diffusim.plots.noise import noises
+from diffusim.spectrum import Radial, radial_power
 from diffusim.store import Stored, StoredRun
 
-# Shells of waves: each this much shorter than the one before, but no thinner than one mode.
-RATIO = 1.12
 # Of fewer modes there is no spectrum to see.
 FEWEST = 8
 # Modes of less than this part of the mean square of a cell are the rounding of its numbers.
@@ -32,22 +29,6 @@ FIELD: dict[str, Any] = {"color": "0.75", "linewidth": 2.5, "marker": "o", "mark
 POINTS: dict[str, Any] = {"linewidth": 1.0, "marker": "o", "markersize": 2.0}
 # Colours of moments, early ones dark; the palest are not seen on white.
 PALEST = 0.85
-
-
-class Spectrum(NamedTuple):
-    """Mean square of the coefficients of the modes in each shell, by wavelength (m) or period (s).
-
-    Of noise that is independent from cell to cell it is the same in all shells: the variance of a
-    cell.
-    """
-
-    lengths: Array
-    power: Array
-
-    def draw(self, axes: Axes, metres: float, least: float, **look: Any) -> None:
-        """Draw what is more than so much; at modes that symmetry forbids the line is broken."""
-        power = np.where(self.power > least, self.power, np.nan)
-        axes.plot(self.lengths / metres, power, **look)
 
 
 @style.applied()
@@ -61,7 +42,7 @@ def spectrum(stored: Stored, comparison: Comparison) -> Figure | None:
     if grid is None or grid.radial or grid.cells <= FEWEST:
         return None
     numbers = shown.moments(stored.times, shown.MOST_TIMES)
-    fields = [spectrum_of(shown.mean(runs[0], number), grid) for number in numbers]
+    fields = [radial_power(shown.mean(runs[0], number), grid) for number in numbers]
     first = shown.mean(runs[0], numbers[0])
     least = ROUND_OFF * float(np.mean(first**2))
     if not any(np.any(one.power > least) for one in fields):
@@ -70,62 +51,20 @@ def spectrum(stored: Stored, comparison: Comparison) -> Figure | None:
     words = f"Power by {_of_waves(grid)}, {shown.name(stored)}"
     figure = style.figure(9.4 if compared else 6.0, 3.9, stored.title, subtitle=words)
     panels = figure.subplots(1, 1 + bool(compared), squeeze=False)[0]
-    metres, unit = style.unit_along(grid.names[0], max(grid.size))
+    metres, unit = shown.wave_unit(stored)
     hues = [mpl.colormaps[style.FIELD](part) for part in np.linspace(0.0, PALEST, len(numbers))]
     for one, hue in zip(fields, hues, strict=True):
-        one.draw(panels[0], metres, least, color=hue, **POINTS)
+        _draw(panels[0], one, metres, least, color=hue, **POINTS)
     panels[0].set_title(style.plain(runs[0].label, 40))
     if compared:
         _errors(panels[1], stored, comparison, compared, metres, least)
-        fields[-1].draw(panels[1], metres, least, **FIELD)
+        _draw(panels[1], fields[-1], metres, least, **FIELD)
     for axes in panels:
         by_period(axes, f"{_of_waves(grid)} ({unit})")
     power = f"({stored.unit})²" if stored.unit.strip() not in ("", "1") else ""
     panels[0].set_ylabel(style.with_unit("mean square of a mode", power))
     style.legend(figure, _handles(stored, numbers, hues, runs, compared))
     return figure
-
-
-def spectrum_of(u: Array, grid: Grid) -> Spectrum:
-    """Return the spectrum of a field without channels, its mean left out.
-
-    Parameters
-    ----------
-    u : array
-        The field, of the grid's shape.
-    grid : Grid
-        A box of cells.
-
-    Returns
-    -------
-    Spectrum
-        From long waves to short ones; shells that hold no mode are left out.
-    """
-    squares = np.zeros(())
-    for axis, wrapped in enumerate(grid.wrap):
-        n, h = grid.shape[axis], grid.spacing[axis]
-        if wrapped:
-            u, along = fft.fft(u, axis=axis, norm="ortho"), fft.fftfreq(n, h)
-        else:
-            u = fft.dct(u, axis=axis, norm="ortho")
-            along = np.arange(n) / (2.0 * n * h)
-        squares = squares + grid.along(axis, along**2)
-    number, power = np.sqrt(squares).ravel(), (np.abs(u) ** 2).ravel()
-    number, power = number[number > 0.0], power[number > 0.0]
-    shells = np.digitize(number, _shells(number))
-    counts = np.bincount(shells)
-    there = counts > 0
-    means = [np.bincount(shells, values)[there] / counts[there] for values in (number, power)]
-    return Spectrum(1.0 / means[0], means[1])
-
-
-def _shells(number: Array) -> Array:
-    """Limits between shells of wave numbers."""
-    thin, last = float(np.min(number)), float(np.max(number))
-    ends = [1.5 * thin]
-    while ends[-1] < last:
-        ends.append(max(ends[-1] + thin, RATIO * ends[-1]))
-    return np.array(ends)
 
 
 # --- errors and noise ---------------------------------------------------------------------------
@@ -140,8 +79,8 @@ def _errors(
     axes.set_title(f"errors, {shown.moment(stored, last)}")
     for run in runs:
         law, hue = shown.law(stored, comparison, run), style.colour(places.index(run))
-        found = spectrum_of(shown.mean(run, last) - shown.mean(law, last), grid)
-        found.draw(axes, metres, least, color=hue, zorder=3, **POINTS)
+        found = radial_power(shown.mean(run, last) - shown.mean(law, last), grid)
+        _draw(axes, found, metres, least, color=hue, zorder=3, **POINTS)
         level = noise_level(stored, law, run, last)
         if level > 0.0:
             axes.axhline(level, color=hue, zorder=4, **SHOT_NOISE)
@@ -160,6 +99,12 @@ def noise_level(stored: Stored, law: StoredRun, run: StoredRun, number: int) -> 
 
 
 # --- panels -------------------------------------------------------------------------------------
+
+
+def _draw(axes: Axes, found: Radial, metres: float, least: float, **look: Any) -> None:
+    """Draw what is more than so much; at modes that symmetry forbids the line is broken."""
+    power = np.where(found.power > least, found.power, np.nan)
+    axes.plot(found.lengths / metres, power, **look)
 
 
 def _of_waves(grid: Grid) -> str:

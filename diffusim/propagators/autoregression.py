@@ -13,25 +13,41 @@ the series' own end, ``periodic``. What lies behind the last moment it never ask
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 from scipy import fft
 
 from diffusim.block import Array, Integer, Invalid, listed
 from diffusim.grid import Grid
 from diffusim.propagator import Limit, applications
-from diffusim.series import polynomials
+from diffusim.series import Fit, Process, polynomials
 from diffusim.shifts import Applied, Shifting, multiplied
 from diffusim.spectrum import Fourier
 from diffusim.symbol import Symbol
 
 # Weights that are less would be numbers with fewer digits, and slow.
 NOTHING = float(np.finfo(float).tiny)
+MOST_LAGS = 64
+# Power of ten of the error of what comes back above which it is told.
+WORTH_TELLING = -9.0
 
-Weights = Annotated[tuple[float, ...], Field(max_length=64), listed]
+
+def _not_too_many(weights: tuple[float, ...]) -> tuple[float, ...]:
+    if len(weights) > MOST_LAGS:
+        raise Invalid(f"expected at most {MOST_LAGS} numbers, found {len(weights)}")
+    return weights
+
+
+Weights = Annotated[
+    tuple[float, ...],
+    listed,
+    AfterValidator(_not_too_many),
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "maxItems": MOST_LAGS}),
+]
 
 
 class Autoregression(Shifting):
@@ -70,6 +86,28 @@ class Autoregression(Shifting):
 
     # By the number of moments, whether they are a ring, and whether it is the filter back.
     _made: dict[tuple[int, bool, bool], Array] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, process: Process | Fit, back: int | None = None) -> Self:
+        """Return the propagator that makes such series of shocks.
+
+        A process' variance is that of the field of shocks, and its mean is that of the shocks times
+        the sum of the impulse response: neither is the propagator's.
+
+        Parameters
+        ----------
+        process : Process or Fit
+            Known, or what was fitted.
+        back : int, optional
+            After how many applications the filter back is applied instead.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            When the process is not stable, or not invertible and there is to be a way back.
+        """
+        known = process.process if isinstance(process, Fit) else process
+        return cls(coefficients=known.ar, shocks=known.ma, differences=known.d, back=back)
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -142,9 +180,13 @@ class Autoregression(Shifting):
 
     def _along(self, n: int, back: bool) -> Array:
         """Weights of lags 0, 1, ... until they end, n at most."""
-        a, b = polynomials.with_differences(self.coefficients, self.differences), self.shocks
-        response = polynomials.inverse_response if back else polynomials.impulse_response
-        found = response(a, b, n)
+        if back:
+            a = polynomials.with_differences(self.coefficients, self.differences)
+            found = polynomials.inverse_response(a, self.shocks, n)
+        else:
+            found = polynomials.impulse_response(
+                self.coefficients, self.shocks, n, self.differences
+            )
         found[np.abs(found) < NOTHING] = 0.0
         return found[: int(np.flatnonzero(found)[-1]) + 1]
 
@@ -152,15 +194,11 @@ class Autoregression(Shifting):
         """Weights of lags 0 to n - 1 with all that comes round, from what becomes of the waves."""
         return np.asarray(fft.irfft(self._transfer(fft.rfftfreq(n), back), n))
 
-    def transfer(self, frequencies: Array, time: float = 0.0) -> Array:
+    def transfer(self, _grid: Grid, frequencies: Array, time: float = 0.0) -> Array:
         """What waves are multiplied with, B(z) / A(z) at z = exp(-2 pi i f), or its inverse.
 
-        Parameters
-        ----------
-        frequencies : array
-            f in cycles per step; with ``differences`` a constant, f = 0, grows without end.
-        time : float
-            In applications.
+        Not the transform of the kernel, which ends with the series. With ``differences`` a
+        constant, f = 0, grows without end; else see `Shifting.transfer`.
         """
         return self._transfer(np.asarray(frequencies, dtype=float), self._goes_back(time))
 
@@ -188,7 +226,7 @@ class Autoregression(Shifting):
         if limit != "lattice" or grid.wrap != (True,):
             return super().symbol(grid, time, limit)
         waves = Fourier()
-        transfer = self.transfer(waves.angles(grid.shape[0]) / (2.0 * np.pi), time)
+        transfer = self.transfer(grid, waves.angles(grid.shape[0]) / (2.0 * np.pi), time)
         return multiplied(grid, [waves], transfer, even=False)
 
     def notes(self, grid: Grid) -> Iterator[str]:
@@ -205,4 +243,20 @@ class Autoregression(Shifting):
                 f"white noise comes out with {variance:.3g} times its variance"
             )
         if self.back is not None:
-            yield f"after {applications(self.back)} the filter back is applied"
+            yield f"beyond {applications(self.back)} the filter back is applied"
+            yield from self._lost(self.back, grid)
+
+    def _lost(self, times: int, grid: Grid) -> Iterator[str]:
+        """Say what of a series that goes there and back may be round-off, where that is much.
+
+        Each application multiplies it at most by the sum of the sizes of the weights, here.
+        """
+        sums = (np.sum(np.abs(self.kernel_on(grid, time))) for time in (0.0, float(times)))
+        condition = times * sum(math.log10(float(each)) for each in sums)
+        error = condition + math.log10(np.finfo(float).eps)
+        if error > WORTH_TELLING:
+            part = f"up to 1e{error:.0f} of what" if error < 0.0 else "all that"
+            yield (
+                f"there and back magnifies round-off up to 1e{condition:.0f} times, so {part} "
+                "comes back may be round-off"
+            )

@@ -30,6 +30,8 @@ from diffusim.shifts import Shifting
 # A width this near to a whole number of steps is one.
 ROUND_OFF = 1e-9
 MOST_WEIGHTS = 32767
+# Weights that fall within less than this part of a step leave everything as it is.
+LEAST = 0.1
 
 Span = Annotated[AlongAny, Field(gt=0, lt=1e12)]
 
@@ -47,8 +49,10 @@ class GaussianWeights(Block):
     kind: Literal["gaussian"] = "gaussian"
     sigma: Span
 
-    def lags(self, step: float) -> Array:
+    def lags(self, step: float, unit: str) -> Array:
         """Weights of lags 0, 1, ... on cells of a length, not yet normalised."""
+        _not_too_short("sigma", self.sigma, step, unit)
+        _not_too_long(2.0 * densities.REACH * self.sigma / step, step, unit, "a smaller sigma")
         part, _ = densities.truncated(densities.lattice((self.sigma / step) ** 2), LEFT_OUT)
         return densities.half(part)
 
@@ -57,7 +61,9 @@ class ExponentialWeights(Block):
     """Exponential smoothing, w(d) ~ r^d: out(t) = alpha u(t) + (1 - alpha) out(t - 1).
 
     The sequence has no end. It is cut where what is left is less than 1e-16 of all, and the rest
-    made to sum to one.
+    made to sum to one. Before the first moment there is what the grid's side says, a mirror image
+    or, with ``{first: {value: v}}``, v for ever, as in ``diffusim.series.exponential_smoothing``,
+    whose own default is that the first value was there for ever.
 
     Parameters
     ----------
@@ -82,21 +88,38 @@ class ExponentialWeights(Block):
             raise Invalid("expected one of 'time', 'half_life' and 'alpha'")
         return self
 
-    def lags(self, step: float) -> Array:
+    def lags(self, step: float, unit: str) -> Array:
         """Weights of lags 0, 1, ... on cells of a length, not yet normalised."""
         alpha = self.alpha
         if self.time is not None:
+            _not_too_short("time", self.time, step, unit)
             alpha = alpha_of(time_constant=self.time / step)
         elif self.half_life is not None:
+            _not_too_short("half_life", self.half_life, step, unit)
             alpha = alpha_of(half_life=self.half_life / step)
         assert alpha is not None
         reach = -math.log(LEFT_OUT) * time_constant_of(alpha)
-        if reach > MOST_WEIGHTS:
-            raise Invalid(
-                f"these weights reach over {reach:.0f} steps before they have died out, more than "
-                f"{MOST_WEIGHTS}; take larger steps or a shorter time"
-            )
+        _not_too_long(reach, step, unit, "a shorter time")
         return exponential_weights(alpha)
+
+
+def _not_too_short(key: str, size: float, step: float, unit: str) -> None:
+    """Refuse weights that leave all as it is, as those of a number whose unit was forgotten."""
+    if size < LEAST * step:
+        raise Invalid(
+            f"a {key} of {_size(size, unit)} is far below a step of {_size(step, unit)}, so every "
+            f"value would stay as it is; expected {_size(LEAST * step, unit)} at least (a number "
+            f"without a unit is in {unit})", key,
+        )  # fmt: skip
+
+
+def _not_too_long(reach: float, step: float, unit: str, remedy: str) -> None:
+    """Refuse more weights than are taken, before they are made."""
+    if reach > MOST_WEIGHTS:
+        raise Invalid(
+            f"these weights reach over {reach:.0f} steps of {_size(step, unit)} before they have "
+            f"died out, more than {MOST_WEIGHTS}; take larger steps or {remedy}"
+        )
 
 
 _BY_KIND = GaussianWeights | ExponentialWeights
@@ -139,6 +162,10 @@ class MovingAverage(Shifting):
     given: ClassVar[str] = "weights"
     weighs: ClassVar[str] = "weights"
     reads: ClassVar[str] = "side"
+    remedies: ClassVar[Mapping[str, str]] = {
+        "collects": "the sides were periodic (grid.edges), or the average centred with weights "
+        "alike both ways (propagator.side)"
+    }
 
     weights: Annotated[tuple[float, ...] | _BY_KIND, BeforeValidator(_chosen)] | None = None
     width: Span | None = None
@@ -211,9 +238,9 @@ class MovingAverage(Shifting):
             cells = round(cells) if abs(cells - round(cells)) < ROUND_OFF * cells else cells
             if cells < 1.0:
                 raise Invalid(
-                    f"a window of {self.width:g} {unit} is shorter than a step of {step:g} {unit}",
-                    "width",
-                )
+                    f"a window of {_size(self.width, unit)} is shorter than a step of "
+                    f"{_size(step, unit)} (a number without a unit is in {unit})", "width",
+                )  # fmt: skip
             if cells > MOST_WEIGHTS - 2:
                 raise Invalid(
                     f"a window of {cells:.0f} steps is more than {MOST_WEIGHTS - 2}", "width"
@@ -223,13 +250,15 @@ class MovingAverage(Shifting):
             lags = np.array(self.weights, dtype=float)
         else:
             assert self.weights is not None
-            lags = self._falling(self.weights, step)
+            lags = self._falling(self.weights, step, unit)
         lags = _normalised(lags, "weights" if self.weights is not None else "width")
         return lags if self.looks == "centred" else causal(lags)
 
-    def _falling(self, weights: GaussianWeights | ExponentialWeights, step: float) -> Array:
+    def _falling(
+        self, weights: GaussianWeights | ExponentialWeights, step: float, unit: str
+    ) -> Array:
         try:
-            lags = weights.lags(step)
+            lags = weights.lags(step, unit)
         except Invalid as problem:
             raise Invalid(problem.message, "weights", *problem.path) from None
         if self.looks == "trailing":
@@ -251,10 +280,17 @@ class MovingAverage(Shifting):
 
 def _lag(steps: float, grid: Grid) -> str:
     """A number of steps in words."""
+    if steps == 0.0:
+        return "0"
     if grid.unit == "s":
-        size = steps * grid.spacing[0]
-        return f"-{quantities.duration(-size)}" if size < 0.0 else quantities.duration(size)
+        size = abs(steps) * grid.spacing[0]
+        return f"{'-' if steps < 0.0 else ''}{quantities.duration(size)}"
     return f"{steps:.3g} cells"
+
+
+def _size(size: float, unit: str) -> str:
+    """A stretch of the axis in words."""
+    return quantities.duration(size) if unit == "s" else f"{size:g} {unit}"
 
 
 def _normalised(weights: Array, *path: str) -> Array:

@@ -9,44 +9,83 @@ itself and is in `diffusim.match`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import (
     BeforeValidator,
-    GetJsonSchemaHandler,
+    Field,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
+    model_serializer,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import CoreSchema
 
 from diffusim.block import Array, Block, Invalid, by_kind
 from diffusim.files import Digested, InputFile, read_numbers
 from diffusim.grid import Grid
 from diffusim.initial.cuttings import Cutting
+from diffusim.kernels.keys import AsWritten
 from diffusim.kernels.named import MOST, from_page
-from diffusim.match import as_odd
-from diffusim.shifts import Shifting
+from diffusim.match import (
+    Standing,
+    as_odd,
+    correlate,
+    find,
+    in_words,
+    standing,
+)
+from diffusim.shifts import Shifting, beyond
 
+# Keys of a cutting that is turned or flipped, and what is a whole cell but for round-off.
+TURNS, COVERED = ("turn", "flipped"), 1.0 - 1e-6
+# Places that are looked for, the best first.
+PLACES = 5
 # A template whose contrast is less than this part of its size is flat but for round-off.
 FLAT = 1e-13
+# Templates are as large as fields may be.
+SMALLEST = 1e-100
 
 
 class Cutout(Cutting):
-    """A part of an image, as it would be in the cells of the grid: all cells that it covers."""
+    """A part of an image, as it would be in the cells of the grid: all cells that it covers.
+
+    Parameters
+    ----------
+    path, cut, width
+        Which part of which image, and how wide; see `Cutting`.
+    turn : float
+        Degrees by which it is turned, anticlockwise as it is seen.
+    flipped : bool
+        Whether left and right are exchanged before that.
+    """
 
     kind: Literal["image"] = "image"
+    turn: Annotated[float, Field(ge=-360, le=360)] = 0.0
+    flipped: bool = False
+
+    @model_serializer(mode="wrap")
+    def _unsaid(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is not turned is the template that it was before templates could be turned.
+        found: dict[str, Any] = written(self)
+        return {key: value for key, value in found.items() if value or key not in TURNS}
 
     def cells(self, grid: Grid) -> Array:
-        """Return its mean values over cells; its middle is amid a cell or between two."""
+        """Return its mean values over cells; its middle is amid a cell or between two.
+
+        Of one that is turned, cells of its frame that it does not cover wholly are no numbers.
+        """
         if len(grid.shape) != 2:
             raise Invalid("an image needs a grid of two dimensions", "path")
         pixels = self.pixels()
-        counts = [int(length / h + 1e-9)
-                  for length, h in zip(self.size(pixels), grid.spacing, strict=True)]  # fmt: skip
+        counts = [
+            int(length / h + 1e-9)
+            for length, h in zip(self.frame(pixels, self.turn), grid.spacing, strict=True)
+        ]
         if 0 in counts:
             raise Invalid("is narrower or lower than a cell", "width")
         if max(counts) > MOST:
@@ -54,7 +93,8 @@ class Cutout(Cutting):
         x, y = (
             (np.arange(n) - 0.5 * (n - 1)) * h for n, h in zip(counts, grid.spacing, strict=True)
         )
-        return self.means(pixels, (x, y), grid.spacing)[0]
+        t, part = self.means(pixels, (x, y), grid.spacing, self.turn, flipped=self.flipped)
+        return np.where(part > COVERED, t, np.nan)
 
 
 class Rows(Block):
@@ -76,7 +116,8 @@ class Rows(Block):
     @model_validator(mode="after")
     def _even(self) -> Self:
         if len({len(row) for row in self.rows}) != 1 or not self.rows[0]:
-            raise Invalid("all rows of a template are equally long, and not empty", "rows")
+            # Told of the template itself: who writes a bare list knows no key 'rows'.
+            raise Invalid("all rows of a template are equally long, and not empty")
         return self
 
     def cells(self, grid: Grid) -> Array:
@@ -105,6 +146,10 @@ class Given(Block):
 
     kind: Literal["given"] = "given"
     values: Digested
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other one holds the same numbers in the same shape."""
+        return isinstance(other, Given) and np.array_equal(self.values, other.values)
 
     def cells(self, grid: Grid) -> Array:
         """Return the array itself."""
@@ -146,17 +191,6 @@ def _chosen(value: Any, info: ValidationInfo) -> Any:
     return _BY_KIND.func(value, info)
 
 
-class _AsRows:
-    """Adds to the schema what stands for a block: rows of numbers, or one of them."""
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        row = {"type": "array", "items": {"type": "number"}, "minItems": 1}
-        matrix = {"type": "array", "items": row, "minItems": 1}
-        return {"anyOf": [matrix, row, *handler(schema)["anyOf"]]}
-
-
 def _linear(value: Any) -> Any:
     if value == "normalised":
         raise ValueError(
@@ -190,8 +224,9 @@ class Template(Shifting):
     given: ClassVar[str] = "template"
     weighs: ClassVar[str] = "template"
     reads: ClassVar[str] = "template"
+    becomes: ClassVar[str] = "answer"
 
-    template: Annotated[_ANY, BeforeValidator(_chosen), _AsRows()]
+    template: Annotated[_ANY, BeforeValidator(_chosen), AsWritten()]
     correlation: Annotated[Literal["zero-mean", "plain"], BeforeValidator(_linear)] = "zero-mean"
     scale: Literal["energy", "none"] = "energy"
 
@@ -206,6 +241,8 @@ class Template(Shifting):
     def weights(self, grid: Grid) -> Array:
         """The template in the cells of a grid, as it is summed with; not to be written to.
 
+        Cells of its frame that it does not cover are no numbers.
+
         Raises
         ------
         Invalid
@@ -216,20 +253,29 @@ class Template(Shifting):
                 t = self.template.cells(grid)
             except Invalid as problem:
                 raise Invalid(problem.message, "template", *problem.path) from None
-            size = float(np.max(np.abs(t)))
+            if np.all(np.isnan(t)):
+                raise Invalid("covers no cell wholly", "template", "width")
+            size = float(np.nanmax(np.abs(t)))
+            if size and not SMALLEST <= size <= 1.0 / SMALLEST:
+                raise Invalid(
+                    f"the largest value of this template is {size:.3g}; expected {SMALLEST:g} to "
+                    f"{1.0 / SMALLEST:g}, which can be squared and added up", "template",
+                )  # fmt: skip
             if self.correlation == "zero-mean":
-                t = t - np.mean(t)
-            if np.max(np.abs(t)) <= FLAT * size:
-                raise Invalid("this template is flat, so nothing is like it or unlike it",
-                              "template")  # fmt: skip
-            made = t / np.sum(t * t) if self.scale == "energy" else np.array(t)
+                t = t - np.nanmean(t)
+            if np.nanmax(np.abs(t)) <= FLAT * size:
+                plain = "; 'correlation: plain' takes it" if size else ""
+                raise Invalid(
+                    f"this template is flat, so nothing is like it or unlike it{plain}", "template"
+                )
+            made = t / np.nansum(t * t) if self.scale == "energy" else np.array(t)
             made.flags.writeable = False
             self._made[grid.spacing] = made
         return self._made[grid.spacing]
 
     def kernel_on(self, grid: Grid, _time: float = 0.0) -> Array:
         """The template, with cells of nothing at the upper end of axes with an even number."""
-        return as_odd(self.weights(grid))
+        return as_odd(np.nan_to_num(self.weights(grid)))
 
     def collects_on(self, _grid: Grid, _time: float) -> bool:
         """Every cell looks at what lies around it."""
@@ -239,6 +285,16 @@ class Template(Shifting):
         """The template, as it is in the cells of this grid."""
         return {"template": np.array(self.weights(segment.grid))}
 
+    def finds(self, u: Array, grid: Grid) -> Iterator[str]:
+        """Say where in a start the template is found, by normalised correlation."""
+        picture = np.mean(u, axis=0) if u.ndim > len(grid.shape) else u
+        try:
+            _, found = searched(picture, self.weights(grid), grid)
+        except ValueError:
+            return  # a template without contrast has no normalised score
+        where = [place_in_words(each.match.place, grid.spacing, grid.unit) for each in found]
+        yield in_words(found, where)
+
     def notes(self, grid: Grid) -> Iterator[str]:
         """Say how large it is, what a perfect fit answers, and that once is enough."""
         t = self.weights(grid)
@@ -247,10 +303,67 @@ class Template(Shifting):
         yield f"compares every place with a template of {size} cells" + (
             f", whose middle is the upper of two cells along {' and '.join(names)}" if names else ""
         )
-        fit = "1" if self.scale == "energy" else f"{np.sum(t * t):.6g}"
+        yield from _beyond_itself(t.shape, grid)
+        fit = "1" if self.scale == "energy" else f"{np.nansum(t * t):.6g}"
         more = "of twice the contrast" if self.correlation == "zero-mean" else "twice as bright"
         yield f"a perfect fit answers {fit}, one {more} answers twice as much"
         yield (
             "one application is the answer; a second would compare the answer with the template, "
             "which means nothing"
         )
+
+
+def _beyond_itself(size: tuple[int, ...], grid: Grid) -> Iterator[str]:
+    """Say along which axes a template is longer than the grid, and what that means."""
+    for name, m, n, ring in zip(grid.names, size, grid.shape, grid.wrap, strict=True):
+        if m > n:
+            means = (
+                "goes round the ring and meets cells twice" if ring else "fits in nowhere wholly"
+            )
+            yield f"along {name} it is longer than the grid, {m} cells on {n}, so it {means}"
+
+
+def searched(u: Array, template: Array, grid: Grid) -> tuple[Array, list[Standing]]:
+    """Return the normalised correlation at all places of a field, and the best of them.
+
+    Beyond the rim lies what the sides of the grid say; an axis with two unlike ones ends in cells
+    of the outside.
+
+    Parameters
+    ----------
+    u : array
+        The field.
+    template : array
+        In the cells of the grid; what is no number in it does not count.
+
+    Raises
+    ------
+    ValueError
+        When the template has no contrast.
+    """
+    sides, outside = beyond(grid)
+    pad = [low if low == high else "zero" for low, high in sides]
+    covered = np.isfinite(template)
+    asked: Any = {"pad": pad, "mask": None if np.all(covered) else covered}
+    picture, t = u - outside, np.where(covered, template, 0.0)
+    score = correlate(picture, t, **asked)
+    return score, standing(score, find(picture, t, count=PLACES, **asked))
+
+
+def place_in_words(place: Sequence[float], spacing: Sequence[float], unit: str) -> str:
+    """Return a place in cells as people write it, to a tenth of a cell: (171.4, 84.5) m.
+
+    Parameters
+    ----------
+    place : sequence of float
+        In cells: cell i has its middle at i.
+    spacing : sequence of float
+        How long a cell is along each axis, in the unit.
+    """
+    parts = [decimal((x + 0.5) * h, h) for x, h in zip(place, spacing, strict=True)]
+    return f"({', '.join(parts)}) {unit}" if len(parts) > 1 else f"{parts[0]} {unit}"
+
+
+def decimal(length: float, spacing: float) -> str:
+    """Return a length to a tenth of a cell."""
+    return f"{length:.{max(0, 1 - math.floor(math.log10(spacing) + 1e-9))}f}"

@@ -56,14 +56,18 @@ def assembled(
     against = escape(f", against {comparison.ranked_against}" * bool(comparison.ranked_against))
     ranking = [f"<li>{escape(line)}.</li>" for line in words.ranking(comparison)]
     measures = tables.measures(comparison)
+    # What was looked for is what the page is about, so it is not told among the remarks.
+    found = [str(note) for note in header.extra.get("found", [])]
     return Template(_part("page.html")).substitute(
         policy=escape(policy(script, look)), mark=MARK, style=look, script=script,
         title=escape(header.title or "A run"), verdict=escape(verdict),
         mood="good" if good else "bad" if bad else "plain",
         lead=escape(words.lead(header, comparison, list(runs))),
+        found="".join(f'<p class="lead">{escape(_sentence(note[:1].upper() + note[1:]))}</p>'
+                      for note in found),
         verdicts=tables.verdicts(comparison),
         remarks="".join(f'<p class="note">{escape(_sentence(note))}</p>'
-                        for note in comparison.notes),
+                        for note in comparison.notes if note not in found),
         ranking=f"<h3>Cheapest{against}</h3><ul>{''.join(ranking)}</ul>" if ranking else "",
         measures=_folded("Other measures of the difference", measures),
         kept=escape(words.sentences([*words.kept(header, frames, comparison), _axes(header)])),

@@ -161,11 +161,13 @@ def sentences(parts: Iterable[str]) -> str:
 
 def balance(comparison: Comparison) -> str:
     """Say how well the ledger closes."""
-    drifts = [row.mass_drift for row in comparison.rows]
+    drifts = [row.mass_drift for row in comparison.rows if row.mass_drift is not None]
+    if not drifts:
+        return "No balance is kept: each application weighs the content anew."
     known = [drift for drift in drifts if not math.isnan(drift)]
     inside = any(row.accounts for row in comparison.rows)
     closed = "Nothing comes in or goes out" if not inside else "What came in is told by account"
-    if drifts and not known:
+    if not known:
         return f"{closed}; what is left unexplained cannot be told, for values that are no numbers."
     where = "" if known == drifts else ", where values are numbers"
     return (

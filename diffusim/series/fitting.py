@@ -248,6 +248,10 @@ def arima(x: Any, p: int, d: int, q: int, mean: float | None = None) -> Fit:
     invertible; the autoregression may come out unstable. Of a short series with a root near the
     circle the sum may have two minima, and the one that is found need not be the lower.
 
+    Zeros before the first shock are felt for as long as the roots of the moving average last. Where
+    that is no small part of the series, coefficients are off by more than their errors say: of 300
+    values with b = 0.95 their distance from the truth is some 1.5 times the standard error.
+
     Parameters
     ----------
     x : (n,) array

@@ -9,6 +9,7 @@ import numpy as np
 from diffusim.block import Array
 from diffusim.series import given
 from diffusim.series.filters import differenced, filtered, innovations, integrated
+from diffusim.series.fitting import Fit
 from diffusim.series.process import Process
 
 
@@ -31,7 +32,7 @@ class Forecast(NamedTuple):
     deviation: Array
 
 
-def forecast(x: Any, process: Process, steps: int, probability: float = 0.95) -> Forecast:
+def forecast(x: Any, process: Process | Fit, steps: int, probability: float = 0.95) -> Forecast:
     """Forecast a series, with shocks to come at zero, and how far off it may be.
 
     The error after h steps is psi_0 e_(n+h) + ... + psi_(h-1) e_(n+1), so its variance is
@@ -47,8 +48,8 @@ def forecast(x: Any, process: Process, steps: int, probability: float = 0.95) ->
     ----------
     x : (n,) or (n, m) array
         One series, or several as columns, with n > d + p.
-    process : Process
-        Its law, invertible; a fitted one or known.
+    process : Process or Fit
+        Its law, invertible: known, or what was fitted.
     steps : int
         How many values.
     probability : float
@@ -68,6 +69,7 @@ def forecast(x: Any, process: Process, steps: int, probability: float = 0.95) ->
 
     if not 0.0 < probability < 1.0:
         raise ValueError(f"expected a probability between 0 and 1, found {probability}")
+    process = process.process if isinstance(process, Fit) else process
     p, q, d = len(process.ar), len(process.ma), process.d
     x = given.series(x, d + p + 1, f"a forecast of {process.name}")
     w = differenced(x, d) - process.mean

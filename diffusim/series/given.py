@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -99,8 +99,8 @@ def positive(value: float, name: str) -> float:
     ValueError
         When it is none.
     """
-    if not 0.0 < value < np.inf:
-        raise ValueError(f"expected {name} as a number above zero, found {value}")
+    if not isinstance(value, Real) or not 0.0 < value < np.inf:
+        raise ValueError(f"expected {name} as a number above zero, found {value!s}")
     return float(value)
 
 
@@ -112,8 +112,8 @@ def finite(value: float, name: str) -> float:
     ValueError
         When it is none.
     """
-    if not abs(value) < np.inf:
-        raise ValueError(f"expected {name} as a finite number, found {value}")
+    if not isinstance(value, Real) or not abs(value) < np.inf:
+        raise ValueError(f"expected {name} as a finite number, found {value!s}")
     return float(value)
 
 

@@ -190,10 +190,11 @@ def with_differences(ar: Any, d: int) -> Array:
     return -np.convolve(np.append(1.0, -a), differencing(d))[1:]
 
 
-def impulse_response(ar: Any, ma: Any, n: int) -> Array:
+def impulse_response(ar: Any, ma: Any, n: int, d: int = 0) -> Array:
     """Return psi_0, ..., psi_(n-1) of B(z) / A(z): what a shock of one leaves k steps later.
 
-    y_t = sum_k psi_k e_(t-k); psi_0 = 1. It need not die out.
+    y_t = sum_k psi_k e_(t-k); psi_0 = 1. It need not die out. Differences are summed up afterwards,
+    B(z) / A(z) / (1 - z)^d, which keeps the digits that a recursion with d roots at 1 loses.
 
     Parameters
     ----------
@@ -201,11 +202,14 @@ def impulse_response(ar: Any, ma: Any, n: int) -> Array:
         a_1, ..., a_p and b_1, ..., b_q.
     n : int
         How many weights.
+    d : int
+        How often the series is summed up.
 
     Raises
     ------
     ValueError
-        When the coefficients are no lists of finite numbers, or n no whole number from 1 on.
+        When the coefficients are no lists of finite numbers, n no whole number from 1 on, or d none
+        from 0 on.
     """
     from diffusim.loops import recursion
 
@@ -213,7 +217,10 @@ def impulse_response(ar: Any, ma: Any, n: int) -> Array:
     y, shock = np.zeros(a.size + given.whole(n, "n", 1)), np.zeros(b.size + n)
     shock[b.size] = 1.0
     recursion.line(shock, a, b, y)
-    return y[a.size :]
+    response = y[a.size :]
+    for _ in range(given.whole(d, "the number of differences")):
+        response = np.cumsum(response, dtype=np.longdouble)
+    return response.astype(float)
 
 
 def inverse_response(ar: Any, ma: Any, n: int) -> Array:
@@ -251,20 +258,34 @@ def spectral_density(ar: Any, ma: Any, variance: float, frequencies: Any) -> Arr
     Raises
     ------
     ValueError
-        When the coefficients are no lists of finite numbers, or the variance is not above zero.
+        When the coefficients are no lists of finite numbers, the variance is not above zero, or at
+        one of the frequencies both polynomials are zero.
     """
     a, b = given.weights(ar, "coefficients"), given.weights(ma, "coefficients")
     z = np.exp(-2j * np.pi * np.asarray(frequencies, float))
-    upper, lower = (np.abs(_at(c, z)) ** 2 for c in (np.append(1.0, b), np.append(1.0, -a)))
+    sides = np.append(1.0, b), np.append(1.0, -a)
+    upper, lower = (np.abs(_at(c, z)) ** 2 for c in sides)
+    # What is left by round-off of a sum that is zero.
+    small, few = ((np.finfo(float).eps * c.size * np.sum(np.abs(c))) ** 2 for c in sides)
+    if np.any(wrong := (upper <= small) & (lower <= few)):
+        raise ValueError(
+            f"at frequency {np.extract(wrong, frequencies)[0]:g} both polynomials have a root, so "
+            "the density is nothing over nothing; take the root that they share out of both"
+        )
     with np.errstate(divide="ignore"):
         return np.asarray(given.positive(variance, "the variance") * upper / lower)
 
 
 def autocovariance(ar: Any, ma: Any, variance: float, lags: int) -> Array:
-    """Return gamma_0, ..., gamma_lags of the stationary process, exactly.
+    """Return gamma_0, ..., gamma_lags of the stationary process.
 
-    gamma_k - sum_i a_i gamma_|k-i| = variance sum_(j >= k) b_j psi_(j-k) for k = 0, ..., p are
-    linear equations; later lags follow from the same one by recursion.
+    Those g of the autoregression without its moving average come from its partial autocorrelations
+    k_m, to which Levinson's recursion leads backwards: g_0 = variance / prod_m (1 - k_m^2), and
+    g_m = sum_i a_i g_(m-i) with the coefficients of order m. Then gamma_k = sum_ij b_i b_j
+    g_|k+i-j|. Sums are in the longest numbers that the machine has.
+
+    A root r that comes k times makes even exact sums sensitive to the last digit of coefficients,
+    by some 1e-16 / (1 - r)^k: 0.95 five times leaves nine digits.
 
     Parameters
     ----------
@@ -278,29 +299,42 @@ def autocovariance(ar: Any, ma: Any, variance: float, lags: int) -> Array:
     Raises
     ------
     ValueError
-        When the autoregression is not stable, or something is no number.
+        When the autoregression is not stable, or so nearly that it cannot be told, or something is
+        no number.
 
     References
     ----------
-    A. I. McLeod, "Derivation of the theoretical autocovariance function of autoregressive-moving
-    average time series", Applied Statistics 24 (1975) 255-256.
+    Brockwell and Davis, Time Series: Theory and Methods, 2nd ed. (1991), sections 3.3 and 5.2.
     """
-    from diffusim.loops import recursion
-
     check_stable(ar)
     a, b = given.weights(ar, "coefficients"), np.append(1.0, given.weights(ma, "coefficients"))
-    p, most = a.size, max(given.whole(lags, "lags"), len(b), a.size)
-    psi = impulse_response(ar, b[1:], b.size)
-    right = np.zeros(most + 1)
-    right[: b.size] = [b[k:] @ psi[: b.size - k] for k in range(b.size)]
-    right *= given.positive(variance, "the variance")
-    left, k = np.zeros((p + 1, p + 1)), np.arange(p + 1)
-    for i, weight in enumerate(np.append(1.0, -a)):
-        np.add.at(left, (k, np.abs(k - i)), weight)
-    gamma = np.empty(most + 1)
-    gamma[: p + 1] = np.linalg.solve(left, right[: p + 1])
-    recursion.line(right[p + 1 :], a, np.empty(0), gamma[1:])
-    return gamma[: lags + 1]
+    variance, lags = given.positive(variance, "the variance"), given.whole(lags, "lags")
+    q = b.size - 1
+    alone = _of_autoregression(a.astype(np.longdouble), lags + q)
+    both = np.concatenate([alone[q:0:-1], alone])
+    pairs = np.convolve(b.astype(np.longdouble), b[::-1])
+    return np.asarray(variance * np.convolve(both, pairs)[2 * q :][: lags + 1], float)
+
+
+def _of_autoregression(a: Array, lags: int) -> Array:
+    """Return g_0, ..., g_lags of a stable autoregression with shocks of variance one."""
+    orders, whole = [a], 1.0
+    for _ in range(a.size):
+        *lower, k = orders[-1]
+        left = (1.0 - k) * (1.0 + k)
+        if not left > 0.0:
+            raise ValueError(
+                f"the roots {told(roots(a.astype(float)))} lie too near the unit circle, or too "
+                "near each other, to tell whether the autoregression is stable"
+            )
+        whole = whole / left
+        orders.append((np.array(lower) + k * np.array(lower[::-1])) / left)
+    found = np.empty(max(lags, a.size) + 1, a.dtype)
+    found[0] = whole
+    for m in range(1, found.size):
+        order = orders[max(a.size - m, 0)]
+        found[m] = order @ found[m - order.size : m][::-1]
+    return found[: lags + 1]
 
 
 def _at(coefficients: Sequence[float] | Array, z: Array) -> Array:

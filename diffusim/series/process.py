@@ -66,6 +66,4 @@ class Process:
 
     def impulse_response(self, n: int) -> Array:
         """Return psi_0, ..., psi_(n-1) of the series itself, its d sums included."""
-        return polynomials.impulse_response(
-            polynomials.with_differences(self.ar, self.d), self.ma, n
-        )
+        return polynomials.impulse_response(self.ar, self.ma, n, self.d)

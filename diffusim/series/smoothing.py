@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,32 +17,35 @@ from diffusim.series.polynomials import causal
 
 # Exponential weights end where less than this is left.
 LEFT_OUT = 1e-16
+# More weights than this are not made.
+MOST = 10**7
 
 
 def moving_average(
     x: Any,
     weights: Any,
     *,
-    centred: bool = False,
-    sides: tuple[Side, Side] = ("reflect", "reflect"),
+    side: Literal["trailing", "centred"] = "centred",
+    ends: tuple[Side, Side] = ("reflect", "reflect"),
 ) -> Array:
     """Average over moving windows, y_t = sum_k w_k x_(t-k) / sum_k w_k.
 
-    It is the convolution with the normalised weights. Beyond the ends it sees what the sides say,
-    and looks there rather than being sent from there, so what is constant stays constant. Any
-    density will do for weights: with a Gaussian one the average is a diffusion for the time t with
-    2 D t = its variance.
+    It is the convolution with the normalised weights. Beyond the ends it sees what they say, and
+    looks there rather than being sent from there, so what is constant stays constant. Any density
+    will do for weights: with a Gaussian one the average is a diffusion for the time t with 2 D t =
+    its variance. The propagator ``moving-average`` does the same with the same words.
 
     Parameters
     ----------
     x : (n,) array
         One series.
     weights : (m,) array
-        Of lags 0, ..., m - 1; if centred of lags -a, ..., a with m = 2 a + 1.
-    centred : bool
-        Whether the window lies about each time, or ends there.
-    sides : (first, last)
-        "reflect" for a mirror beyond the ends, "wrap" for a ring, "zero" for zeros.
+        In the order of their lags: if centred of -a, ..., a with m = 2 a + 1, the latest first; if
+        trailing of 0, ..., m - 1.
+    side : {"trailing", "centred"}
+        Whether the window ends at each time, or lies about it.
+    ends : (first, last)
+        "reflect" for a mirror beyond the end, "wrap" for a ring, "zero" for zeros.
 
     Returns
     -------
@@ -50,34 +54,37 @@ def moving_average(
     Raises
     ------
     ValueError
-        When a value is missing, the weights sum to nothing, sides do not fit, or a centred window
-        has an even number of weights.
+        When a value is missing, the weights sum to nothing, side or ends are no such words, or a
+        centred window has an even number of weights.
 
     Examples
     --------
-    >>> moving_average([0.0, 0.0, 6.0, 0.0, 0.0], [3, 2, 1]).tolist()
+    >>> moving_average([0.0, 0.0, 6.0, 0.0, 0.0], [3, 2, 1], side="trailing").tolist()
     [0.0, 0.0, 3.0, 2.0, 1.0]
     """
     x, w = given.one(x, what="a moving average"), given.weights(weights, "weights")
+    if side not in ("trailing", "centred"):
+        raise ValueError(f"a side is 'trailing' or 'centred', not {side!r}")
     total = math.fsum(w)
     if not abs(total) > 1e-12 * float(np.sum(np.abs(w))):
         raise ValueError(f"the weights of a moving average sum to {total:g}; it divides by the sum")
-    if centred and w.size % 2 == 0:
+    if side == "centred" and w.size % 2 == 0:
         raise ValueError(
             f"a centred window has an odd number of weights, not {w.size}; repeat the ends at half "
-            "their weight, (1/2, 1, ..., 1, 1/2), or let the window trail"
+            "their weight, (1/2, 1, ..., 1, 1/2), or let the window trail (side='trailing')"
         )
-    kernel = w / total if centred else causal(w / total)
+    kernel = w / total if side == "centred" else causal(w / total)
     way = convolve.direct if w.size <= FEW else convolve.transformed
     # Looking back by a lag is collecting by the opposite move.
-    return way(x, convolve.flipped(kernel), [sides], collects=True)
+    return way(x, convolve.flipped(kernel), [ends], collects=True)
 
 
 def exponential_smoothing(x: Any, alpha: float, start: Any = None) -> Array:
     """Smooth exponentially, s_t = alpha x_t + (1 - alpha) s_(t-1).
 
     The convolution with `exponential_weights`, where before the first time the series stood at the
-    start.
+    start. The propagator ``moving-average`` with ``{kind: exponential}`` sees there what the sides
+    of its grid say: a mirror, or with ``{first: {value: v}}`` what ``start=v`` gives here.
 
     Parameters
     ----------
@@ -106,10 +113,16 @@ def exponential_weights(alpha: float) -> Array:
     Raises
     ------
     ValueError
-        When alpha is not above 0 and at most 1.
+        When alpha is not above 0 and at most 1, or there would be more than 10^7 weights.
     """
     keeps = 1.0 - _share(alpha)
-    count = math.ceil(math.log(LEFT_OUT) / math.log(keeps)) if keeps > LEFT_OUT else 1
+    lasts = math.log(LEFT_OUT) / math.log1p(-alpha) if keeps > LEFT_OUT else 1.0
+    if lasts > MOST:
+        raise ValueError(
+            f"weights of alpha = {alpha:g} last for {lasts:.2g} steps, more than {MOST}; "
+            "exponential_smoothing does without them"
+        )
+    count = math.ceil(lasts)
     return np.asarray(alpha * keeps ** np.arange(count))
 
 
@@ -160,6 +173,6 @@ def half_life_of(alpha: float) -> float:
 
 def _share(alpha: float) -> float:
     """Return the weight of the newest value, checked."""
-    if not 0.0 < alpha <= 1.0:
-        raise ValueError(f"expected alpha above 0 and at most 1, found {alpha}")
+    if not isinstance(alpha, Real) or not 0.0 < alpha <= 1.0:
+        raise ValueError(f"expected alpha above 0 and at most 1, found {alpha!s}")
     return float(alpha)

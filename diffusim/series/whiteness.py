@@ -10,6 +10,9 @@ from diffusim.block import Array
 from diffusim.series import given
 from diffusim.series.levinson import levinson, sample_autocovariance
 
+# A part of a spectrum's power that is round-off.
+NOTHING = 1e-27
+
 
 class Whiteness(NamedTuple):
     """The statistic of a test, and how probable one at least as large is where nothing is wrong."""
@@ -89,7 +92,7 @@ def ljung_box(x: Any, lags: int, fitted: int = 0) -> Whiteness:
     lags, fitted = given.whole(lags, "lags", 1), given.whole(fitted, "fitted")
     if lags <= fitted:
         raise ValueError(f"expected more lags than the {fitted} fitted coefficients, found {lags}")
-    n, r = len(x), autocorrelation(x, lags)
+    r, n = autocorrelation(x, lags), len(x)
     q = n * (n + 2.0) * float(np.sum(r[1:] ** 2 / (n - np.arange(1.0, lags + 1.0))))
     return Whiteness(q, float(special.chdtrc(lags - fitted, q)))
 
@@ -139,7 +142,8 @@ def flatness(x: Any) -> Whiteness:
     Raises
     ------
     ValueError
-        When the series is too short or constant, or a value is missing.
+        When the series is too short or constant, a value is missing, or nothing swings slower than
+        from each value to the next.
 
     References
     ----------
@@ -150,7 +154,13 @@ def flatness(x: Any) -> Whiteness:
     from scipy import special
 
     x = given.one(x, 5, "a test of flatness")
-    sums = np.cumsum(periodogram(x)[1][: (len(x) - 1) // 2])
+    power = periodogram(x)[1]
+    sums = np.cumsum(power[: (len(x) - 1) // 2])
+    if not sums[-1] > NOTHING * float(np.sum(power)):
+        raise ValueError(
+            "the series only goes up and down from each value to the next, and the spectrum below "
+            "that frequency, whose flatness is tested, holds nothing"
+        )
     found, count = sums[:-1] / sums[-1], sums.size - 1
     above, below = np.arange(1, count + 1) / count - found, found - np.arange(count) / count
     distance = float(max(above.max(), below.max()))

@@ -6,7 +6,6 @@ anticlockwise as it is seen, from 0 to 180 degrees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,10 @@ from diffusim.block import Array
 from diffusim.spectrum.pictures import (
     MEDIAN,
     Power,
+    Spacing,
     Window,
     centred_power,
+    spacings,
     usual_power,
     windowed,
 )
@@ -34,8 +35,12 @@ AROUND = (3, 6)
 ALONG = np.array([-6.0, -5.0, -4.0, 4.0, 5.0, 6.0])
 # So much of the mean power of all modes is added, or the stairs of a slanted edge would stand out.
 LITTLE = 0.1
-# How many modes are looked at closely, and waves across the picture that a wave has at least.
-CANDIDATES, FEWEST = 64, 4.0
+# How many modes are looked at closely, how many times the power round it a wave has at least, and
+# how many of them lie across the picture at least, but for what a fit of few may be off.
+CANDIDATES, LEAST, FEWEST, OFF = 64, 5.0, 4.0, 0.01
+# Waves whose harmonics are known as such: so many, the strongest. A harmonic lies this close to the
+# place that they say, in modes, and is not shorter than half a cell before the cells fold it back.
+STRONGEST, CLOSE, SHORTEST = 4, 0.5, 2.0
 # Of the search for a wave between modes, in modes: the first step, how much closer every time, and
 # the last one.
 FIRST, CLOSER, LAST = 0.5, 0.2, 1e-6
@@ -89,28 +94,36 @@ class Orientation(NamedTuple):
     wave: Wave | None
 
 
-def strongest_wave(
-    u: Array, spacing: Sequence[float] = (1.0, 1.0), window: Window = "hann"
-) -> Wave | None:
+def strongest_wave(u: Array, spacing: Spacing = 1.0, window: Window = "hann") -> Wave | None:
     """Return the wave of a picture that stands out most from those that are nearly as it is.
 
     The mode with the largest power beside that of the modes round it, then, between the modes, the
     wave vector at which a constant, a cosine and a sine together leave the least sum of weighted
-    squares. So the period of a plane wave alone is exact, also where it is two cells.
+    squares. So period and angle of a plane wave alone are read to 1e-8, and, where it is two cells,
+    beyond which there is none, to 1e-5. A wave that cells cannot hold is the one they show instead.
+
+    Stripes that are no sine have harmonics, waves of whole parts of their period. A wave is passed
+    over where a stronger one that stands out from the modes round it, however long, has it as one.
 
     Parameters
     ----------
     u : array
         The picture u[x, y].
-    spacing : sequence of float
-        Distance of its cells along each axis in m.
+    spacing : float or sequence of float
+        Distance of its cells in m, one for all axes or one for each.
     window : {"none", "hann", "round"}
         What its cells weigh, see `diffusim.spectrum.pictures.window_of`.
 
     Returns
     -------
     Wave or None
-        None where there is no wave, or none of which four at least lie across the picture.
+        None where no wave has five times the power of the modes round it, or none of which four at
+        least lie across the picture.
+
+    Raises
+    ------
+    ValueError
+        When it is no picture of two axes, or that no distance.
 
     References
     ----------
@@ -118,35 +131,72 @@ def strongest_wave(
     periodogram).
     """
     found = centred_power(u, spacing, window)
-    best, prominence = _most_prominent(found)
-    if prominence <= 0.0:
-        return None
-    apart = np.array([float(numbers[1] - numbers[0]) for numbers in found.numbers])
-    weights, varied = windowed(u, spacing, window)
-    fit = _Fit(weights, varied, [np.asarray(spacing[axis] * np.arange(n))
-                                 for axis, n in enumerate(np.shape(u))])  # fmt: skip
-    k = np.array([float(numbers[i]) for numbers, i in zip(found.numbers, best, strict=True)])
-    k, amplitude = fit.best(k, apart)
-    angle = float(np.degrees(np.arctan2(k[1], k[0]))) % 180.0
-    return Wave(1.0 / float(np.hypot(*k)), angle, amplitude, prominence)
+    fit = _Fit(*windowed(u, spacing, window), spacings(spacing))
+    candidates = _candidates(found)
+    strong = _Strong(found, fit)
+    for place, prominence in candidates:
+        k, amplitude = fit.near(place)
+        if np.hypot(*(k / fit.apart)) < FEWEST - OFF or strong.have_as_harmonic(k, amplitude):
+            continue
+        angle = float(np.degrees(np.arctan2(k[1], k[0]))) % 180.0
+        return Wave(1.0 / float(np.hypot(*k)), angle, amplitude, prominence)
+    return None
 
 
-def _most_prominent(found: Power) -> tuple[tuple[int, int], float]:
-    """The mode that rises highest above those round it, and how many times it is their power."""
+def _summits(found: Power, least: float) -> Array:
+    """Which modes have more power than their neighbours, and so many waves across; one of each two.
+
+    A wave and its opposite are one.
+    """
     power = found.power
-    x, y = (np.arange(n) - n // 2 for n in power.shape)
-    times = power / usual_power(found)
-    times[np.hypot(x[:, None], y) < FEWEST] = 0.0
+    x, y = np.ogrid[tuple(slice(-(n // 2), (n + 1) // 2) for n in power.shape)]
+    summits = (np.hypot(x, y) >= least) & ((x < 0) | ((x == 0) & (y < 0))) & (power > 0.0)
     for shift in [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]:
-        times[power < np.roll(power, shift, axis=(0, 1))] = 0.0
-    summits = np.argsort(times, axis=None)[-CANDIDATES:]
-    i, j = np.unravel_index(summits[times.ravel()[summits] > 0.0], times.shape)
-    if i.size == 0:
-        return (0, 0), 0.0
-    usual = np.maximum(_round(power, i, j), _in_line(power, i, j))
-    usual += LITTLE * float(np.mean(power))
-    best = int(np.argmax(power[i, j] / usual))
-    return (int(i[best]), int(j[best])), float(power[i[best], j[best]] / usual[best])
+        summits &= power >= np.roll(power, shift, axis=(0, 1))
+    return np.asarray(summits)
+
+
+def _candidates(found: Power) -> list[tuple[tuple[int, int], float]]:
+    """Modes that rise above those round them, the highest first, and how many times their power."""
+    power = found.power
+    # A wave lies up to one mode from the summit.
+    times = np.where(_summits(found, FEWEST - 1.0), power / usual_power(found), 0.0)
+    best = np.argsort(times, axis=None)[-CANDIDATES:]
+    i, j = np.unravel_index(best[times.ravel()[best] > 0.0], times.shape)
+    usual = np.maximum(_round(power, i, j), _in_line(power, i, j)) + LITTLE * float(np.mean(power))
+    prominence = power[i, j] / usual
+    order = [n for n in np.argsort(-prominence) if prominence[n] >= LEAST]
+    return [((int(i[n]), int(j[n])), float(prominence[n])) for n in order]
+
+
+class _Strong:
+    """The strongest waves that stand out from the modes round them, also those of which few lie."""
+
+    def __init__(self, found: Power, fit: _Fit) -> None:
+        power = found.power
+        i, j = np.nonzero(_summits(found, 1.0))
+        out = power[i, j] >= STANDS_OUT * (_round(power, i, j) + LITTLE * float(np.mean(power)))
+        order = np.argsort(-power[i[out], j[out]])[:STRONGEST]
+        self._waves = [fit.near((int(i[out][n]), int(j[out][n]))) for n in order]
+        self._fit, self._least = fit, 0.5 / max(power.shape)
+
+    def have_as_harmonic(self, k: Array, amplitude: float) -> bool:
+        """Whether a wave is that of a whole part of the period of one with a larger amplitude."""
+        for place, (own, larger) in enumerate(self._waves):
+            if larger <= amplitude:
+                continue
+            # Of a wave that the picture hardly holds once there is no telling.
+            longest = max(float(np.max(np.abs(own * self._fit.spacing))), self._least)
+            numbers = np.arange(2, 1 + int(SHORTEST / longest))
+            numbers = np.concatenate([numbers, -numbers])
+            off = self._fit.folded(k - numbers[:, None] * own)
+            far = np.hypot(*(off / self._fit.apart).T)
+            if far.size and np.min(far) < CLOSE:
+                nearest = int(np.argmin(far))
+                # Read off a harmonic, a wave of which few lie across is known better.
+                self._waves[place] = own + off[nearest] / numbers[nearest], larger
+                return True
+        return False
 
 
 def _round(power: Array, i: Array, j: Array) -> Array:
@@ -172,21 +222,29 @@ def _in_line(power: Array, i: Array, j: Array) -> Array:
 class _Fit:
     """Sums over the cells of a picture for waves at any wave vectors."""
 
-    def __init__(self, weights: Array, varied: Array, places: list[Array]) -> None:
-        self.weights, self.varied, self.places = weights, varied, places
+    def __init__(self, weights: Array, varied: Array, spacing: tuple[float, ...]) -> None:
+        self.weights, self.varied = weights, varied
+        self.places = [h * np.arange(n) for n, h in zip(varied.shape, spacing, strict=True)]
+        self.spacing, self.middle = np.array(spacing), np.array(varied.shape) // 2
+        # The distance of neighbouring modes along each axis, in waves per m.
+        self.apart = 1.0 / (self.spacing * varied.shape)
         self.total = float(np.sum(weights))
 
-    def best(self, k: Array, apart: Array) -> tuple[Array, float]:
-        """The best wave vector near one, and the amplitude of its wave."""
-        step = FIRST
+    def folded(self, k: Array) -> Array:
+        """The wave vector that cells show: along each axis a wave of two cells is the shortest."""
+        return np.asarray(k - np.rint(k * self.spacing) / self.spacing)
+
+    def near(self, place: tuple[int, int]) -> tuple[Array, float]:
+        """The best wave vector near that of a mode, and the amplitude of its wave."""
+        k, step = (place - self.middle) * self.apart, FIRST
         for _ in range(PATIENCE):
-            move = _summit(self.explained(k, step * apart)[0])
-            k = k + step * apart * move
+            move = _summit(self.explained(k, step * self.apart)[0])
+            k = k + step * self.apart * move
             if step < LAST:
                 break
             # A summit near the rim of the step is only roughly known.
             step *= CLOSER if np.max(np.abs(move)) < FIRST else 1.0
-        return k, float(self.explained(k, step * apart)[1][1, 1])
+        return self.folded(k), float(self.explained(k, step * self.apart)[1][1, 1])
 
     def explained(self, k: Array, steps: Array) -> tuple[Array, Array]:
         """What waves at k and one step about it explain of the squares, and their amplitudes.
@@ -228,7 +286,7 @@ def _summit(values: Array) -> Array:
     return np.clip(-np.linalg.solve([[xx, xy], [xy, yy]], slope), -1.0, 1.0)
 
 
-def orientation(u: Array, spacing: Sequence[float] = (1.0, 1.0)) -> Orientation:
+def orientation(u: Array, spacing: Spacing = 1.0) -> Orientation:
     """Return the direction in which a picture varies most.
 
     That of the wave that stands out, where there is one; else the first axis of the structure
@@ -241,8 +299,13 @@ def orientation(u: Array, spacing: Sequence[float] = (1.0, 1.0)) -> Orientation:
     ----------
     u : array
         The picture u[x, y].
-    spacing : sequence of float
-        Distance of its cells along each axis in m.
+    spacing : float or sequence of float
+        Distance of its cells in m, one for all axes or one for each.
+
+    Raises
+    ------
+    ValueError
+        When it is no picture of two axes, or that no distance.
 
     References
     ----------
@@ -250,7 +313,7 @@ def orientation(u: Array, spacing: Sequence[float] = (1.0, 1.0)) -> Orientation:
     """
     found = centred_power(u, spacing, "round")
     kx, ky = found.numbers[0][:, None], found.numbers[1]
-    scale = 2.0 * np.pi * SCALE * max(spacing)
+    scale = 2.0 * np.pi * SCALE * max(spacings(spacing))
     power = found.power * np.exp(-((scale * found.sizes) ** 2))
     along, across, both = (float(np.sum(power * part)) for part in (kx * kx, ky * ky, kx * ky))
     apart = float(np.hypot(along - across, 2.0 * both))

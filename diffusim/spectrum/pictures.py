@@ -4,8 +4,8 @@ A wave has a wave vector (kx, ky) in waves per metre, across its crests. Its dir
 from x towards y, anticlockwise as it is seen, from 0 to 180 degrees: crests that stand upright are
 waves of 0 degrees. A picture that is turned by an angle has its spectrum turned by that angle.
 
-Nothing here knows of a grid: ``spacing`` is the distance of neighbouring values along each axis, in
-m, or in cells where it is 1.
+Nothing here knows of a grid: ``spacing`` is the distance of neighbouring values along each axis, or
+along all of them, in m, or in cells where it is 1.
 
 References
 ----------
@@ -24,6 +24,8 @@ from scipy import fft
 from diffusim.block import Array
 
 Window = Literal["none", "hann", "round"]
+# One distance for all axes, or one for each.
+Spacing = float | Sequence[float]
 # Modes up to three waves from the middle of the spectrum: those of the first shell.
 FIRST_SHELL = 9.0 * np.pi
 # The median of an exponential law, which the power of a mode of noise has, beside its mean.
@@ -32,6 +34,8 @@ MEDIAN = float(np.log(2.0))
 BACKGROUND = 1e-3
 # Of the mean of many cells, beside the largest of them.
 ROUND_OFF = 64.0 * float(np.finfo(float).eps)
+# A sector with this part of the modes of the fullest has none, but for round-off.
+EMPTY = 1e-9
 
 
 class Power(NamedTuple):
@@ -62,24 +66,6 @@ class Power(NamedTuple):
         return np.asarray(np.degrees(turns) % 180.0)
 
 
-class Radial(NamedTuple):
-    """Mean power of the waves of each length, long ones first.
-
-    Parameters
-    ----------
-    lengths : array
-        Wavelengths in m.
-    power : array
-        Mean square of a mode.
-    modes : array
-        How many there are in each ring.
-    """
-
-    lengths: Array
-    power: Array
-    modes: Array
-
-
 class Angular(NamedTuple):
     """Mean power of the waves of each direction.
 
@@ -95,23 +81,46 @@ class Angular(NamedTuple):
     power: Array
 
 
-def window_of(shape: Sequence[int], spacing: Sequence[float], window: Window) -> Array:
+def spacings(spacing: Spacing, axes: int = 2) -> tuple[float, ...]:
+    """Return the distance of values along each axis of a picture.
+
+    Raises
+    ------
+    ValueError
+        When it is neither one length above zero nor one for each axis.
+    """
+    try:
+        found = np.asarray(spacing, dtype=float)
+    except (TypeError, ValueError):
+        found = np.zeros(())
+    if found.shape not in ((), (axes,)) or not np.all(np.isfinite(found) & (found > 0.0)):
+        raise ValueError(
+            f"expected the distance of cells as one number above zero, or one for each of {axes} "
+            f"axes, found {spacing!r}; of a grid it is its 'spacing'"
+        )
+    return tuple(np.broadcast_to(found, (axes,)).tolist())
+
+
+def window_of(shape: Sequence[int], spacing: Spacing, window: Window) -> Array:
     """Return the weights of a picture's cells.
 
     ``none`` is one everywhere, and the picture is taken to go on at its other side, so a jump from
     rim to rim shows as a cross. ``hann`` is the product of sin^2(pi x / L) along both axes, nothing
     at the rim. ``round`` is cos^2(pi r / d) about the middle, nothing beyond the largest circle,
-    of diameter d: it turns with the picture, so no direction is preferred.
+    of diameter d: it turns with the picture, so no direction is preferred. Where no cell lies in
+    that circle, as may be of two long ones, all weigh one.
     """
     if window == "none":
         return np.ones(tuple(shape))
     if window == "hann":
         x, y = (np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 for n in shape)
         return np.outer(x, y)
-    x, y = ((np.arange(n) - 0.5 * (n - 1)) * h for n, h in zip(shape, spacing, strict=True))
-    radius = 0.5 * min(n * h for n, h in zip(shape, spacing, strict=True))
+    apart = spacings(spacing)
+    x, y = ((np.arange(n) - 0.5 * (n - 1)) * h for n, h in zip(shape, apart, strict=True))
+    radius = 0.5 * min(n * h for n, h in zip(shape, apart, strict=True))
     inside = np.maximum(1.0 - np.hypot(x[:, None], y) / radius, 0.0)
-    return np.asarray(np.sin(0.5 * np.pi * inside) ** 2)
+    weights = np.sin(0.5 * np.pi * inside) ** 2
+    return np.asarray(weights if np.any(weights > 0.0) else np.ones(weights.shape))
 
 
 def centred_transform(u: Array) -> Array:
@@ -123,9 +132,7 @@ def centred_transform(u: Array) -> Array:
     return np.asarray(fft.fftshift(fft.fft2(u, norm="forward")))
 
 
-def centred_power(
-    u: Array, spacing: Sequence[float] = (1.0, 1.0), window: Window = "none"
-) -> Power:
+def centred_power(u: Array, spacing: Spacing = 1.0, window: Window = "none") -> Power:
     """Return the power of every wave of a picture, that of the mean, which is taken off, amid all.
 
     P[k] = |sum of w (u - mean) exp(-2 pi i k x)|^2 / sum of w^2, the mean weighted by w too.
@@ -134,15 +141,15 @@ def centred_power(
     ----------
     u : array
         The picture u[x, y].
-    spacing : sequence of float
-        Distance of its cells along each axis in m.
+    spacing : float or sequence of float
+        Distance of its cells in m, one for all axes or one for each.
     window : {"none", "hann", "round"}
         What its cells weigh, see `window_of`.
 
     Raises
     ------
     ValueError
-        When it is no picture of two axes.
+        When it is no picture of two axes, or that no distance.
 
     References
     ----------
@@ -150,19 +157,21 @@ def centred_power(
     the power is the circular autocovariance. Bracewell, chapter 6.
     """
     weights, varied = windowed(u, spacing, window)
-    power = np.abs(fft.fftshift(fft.fft2(varied))) ** 2 / np.sum(weights**2)
-    kx, ky = (fft.fftshift(fft.fftfreq(n, h)) for n, h in zip(u.shape, spacing, strict=True))
+    power = np.abs(varied.size * centred_transform(varied)) ** 2 / np.sum(weights**2)
+    apart = zip(varied.shape, spacings(spacing), strict=True)
+    kx, ky = (fft.fftshift(fft.fftfreq(n, h)) for n, h in apart)
     return Power(power, (kx, ky))
 
 
-def windowed(u: Array, spacing: Sequence[float], window: Window) -> tuple[Array, Array]:
+def windowed(u: Array, spacing: Spacing, window: Window) -> tuple[Array, Array]:
     """Return the weights of a picture's cells, and these times what it is above its mean.
 
     Raises
     ------
     ValueError
-        When it is no picture of two axes.
+        When it is no picture of two axes, or its cells have no distance.
     """
+    spacing = spacings(spacing)
     if np.ndim(u) != 2 or min(np.shape(u)) < 2:
         raise ValueError(f"expected a picture u[x, y], found an array of shape {np.shape(u)}")
     weights = window_of(np.shape(u), spacing, window)
@@ -189,28 +198,15 @@ def log_power(found: Power, least: float = 1e-12, beside: float | None = None) -
     return np.asarray(np.log10(np.maximum(found.power / most, least)))
 
 
-def radial_power(found: Power) -> Radial:
-    """Return the mean power by wavelength, whatever the direction.
-
-    Rings are one wave of the shorter side wide, so that none is empty; the mean is left out.
-    """
-    k = found.sizes
-    width = max(float(numbers[1] - numbers[0]) for numbers in found.numbers)
-    ring = np.floor(k / width + 0.5).astype(int).ravel()
-    modes = np.bincount(ring)[1:]
-    there = modes > 0
-    means = [np.bincount(ring, values.ravel())[1:][there] / modes[there]
-             for values in (k, found.power)]  # fmt: skip
-    return Radial(1.0 / means[0], means[1], modes[there])
-
-
 def angular_power(found: Power, sectors: int = 180, *, relative: bool = False) -> Angular:
     """Return the mean power by direction, whatever the wavelength.
 
     Only waves that all directions have are looked at, not the corners of the spectrum. Each mode
     stands for the disc of its own area round its wave vector and counts in the sectors that this
     disc covers as it is seen from the middle, by the part that lies in each, so a sector without
-    a mode of its own is not empty, and of even power all have the same.
+    a mode of its own is not empty, and of even power all have the same. A mode that is nearer to
+    the middle than its disc is wide covers all directions; where a few cells leave a sector without
+    any mode, it has what lies between its neighbours.
 
     Parameters
     ----------
@@ -231,15 +227,17 @@ def angular_power(found: Power, sectors: int = 180, *, relative: bool = False) -
     kx, ky = found.numbers[0][:, None], found.numbers[1]
     seen = (ky < 0.0) | ((ky == 0.0) & (kx < 0.0))
     seen &= k <= min(-float(numbers[0]) for numbers in found.numbers)
-    half = np.degrees(np.arcsin(own / k[seen]))
+    half = np.degrees(np.arcsin(np.minimum(own / k[seen], 1.0)))
     middle = found.directions[seen]
     ends = 180.0 / sectors * (np.arange(sectors + 1) - 0.5)
     sums, counts = (
         _covered(middle, half, values, ends) for values in (power[seen], np.ones(middle.size))
     )
-    means = sums / counts
+    middles = 0.5 * (ends[1:] + ends[:-1])
+    held = counts > EMPTY * np.max(counts)
+    means = np.interp(middles, middles[held], sums[held] / counts[held], period=180.0)
     beside = float(np.mean(means)) if relative else 1.0
-    return Angular(0.5 * (ends[1:] + ends[:-1]), means / (beside or 1.0))
+    return Angular(middles, means / (beside or 1.0))
 
 
 def _covered(middle: Array, half: Array, values: Array, ends: Array) -> Array:
@@ -272,42 +270,3 @@ def usual_power(found: Power) -> Array:
     usual[order] = medians[shell] + BACKGROUND * float(np.mean(sorted_))
     # A picture that does not vary has no power at all.
     return np.where(usual > 0.0, usual, 1.0).reshape(found.power.shape)
-
-
-def whitened_spectrum(u: Array, floor: float = 1e-6, power: Array | None = None) -> Array:
-    """Return a field of which every wave has the same power, or nearly.
-
-    c[k] / sqrt(max(P[k], floor max P)), without the mean. By its own power only the phases are
-    kept, as far as the floor lets; by that of a kind of noise, this noise comes out white, of unit
-    variance.
-
-    Parameters
-    ----------
-    u : array
-        A field of any number of axes, taken to be periodic.
-    floor : float
-        From 0 to 1: the part of the largest power that weaker waves are divided by.
-    power : array, optional
-        Mean square of every mode in the order of ``numpy.fft.fftn``; if not given, that of u.
-
-    Raises
-    ------
-    ValueError
-        When the floor is none, or the power has another shape or a negative number in it.
-
-    References
-    ----------
-    J. L. Horner, P. D. Gianino, Appl. Optics 23 (1984) 812-816 (phase only); G. L. Turin, IRE
-    Trans. Inf. Theory 6 (1960) 311-329 (coloured noise).
-    """
-    if not 0.0 <= floor <= 1.0:
-        raise ValueError(f"expected a floor from 0 to 1, found {floor:g}")
-    c = fft.fftn(u - np.mean(u), norm="ortho")
-    own = np.abs(c) ** 2 if power is None else np.asarray(power, dtype=float)
-    if own.shape != c.shape or not np.all(own >= 0.0):
-        raise ValueError(f"expected powers of shape {c.shape}, none below zero")
-    least = floor * float(np.max(own))
-    divisor = np.sqrt(np.maximum(own, least))
-    white = np.divide(c, divisor, out=np.zeros_like(c), where=divisor > 0.0)
-    white.flat[0] = 0.0
-    return np.asarray(fft.ifftn(white, norm="ortho").real)

@@ -38,6 +38,8 @@ EXTRAPOLATED = {"continuum": 1e-8, "cell-to-cell": 2e-5}
 # bends the line falls with the step, so steps have to be as short for any order) and where the
 # slope no longer changes: a leading term that happens to be small shows late.
 HALVINGS, SMALL, MOST_HALVINGS, SLOPE = 3, 0.01, 16, 0.1
+# The same object every time, so that its truth is known already.
+_until = lru_cache(512)(lambda problem, last: replace(problem, times=(0.0, last)))
 
 
 def contract(
@@ -361,11 +363,6 @@ def _converges(trial: Trial, order: int, u: Array) -> None:
         if not abs(slope - order) <= SLOPE:
             listed = ", ".join(f"{error:.3g}" for error in series)
             raise trial.fail(f"{name} {listed} of halved steps: order {slope:.3f}, stated {order}")
-
-
-@lru_cache(maxsize=512)
-def _until(problem: Problem, last: float) -> Problem:
-    return replace(problem, times=(0.0, last))
 
 
 def _settled(errors: list[float], order: int) -> bool:
