@@ -38,7 +38,7 @@ help: ## say what can be made
 run: ready ## run the scenario of the salt aquarium (SCENARIO=file.yaml for another); results go to outputs/
 	$(VENV)/bin/diffusim run "$(SCENARIO)"
 
-test: ready ## run the tests, then those of the loops once more with the compiler switched off (3 minutes)
+test: ready ## run the tests, then those of the loops once more with the compiler switched off (4 minutes)
 	$(KEEP) $(IN) -m pytest -n 2 $(PYTEST)
 	$(KEEP) NUMBA_DISABLE_JIT=1 $(IN) -m pytest -q -n 2 -m "interpreted and not proof" $$(grep -l mark.interpreted tests/*.py)
 

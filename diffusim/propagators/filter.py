@@ -24,8 +24,9 @@ from diffusim.shifts import SUM, Shifting, multiplied
 from diffusim.spectrum import rings
 from diffusim.symbol import Symbol
 
-# What is known of the kernels of so many grids is kept, and kernels of no more weights than this.
-MOST_KEPT, KEPT_WEIGHTS = 4, 2**20
+# Of so many grids is kept what is known of their kernels, and so are kernels; of more weights than
+# this only the last one.
+MOST_KEPT, LARGE = 4, 2**20
 # What is left of a mode, or of the mean, that makes a note worth it.
 SLIGHT = 1e-12
 
@@ -119,10 +120,9 @@ class Filter(Shifting):
         kernel = filters.kernel_of_corner(kernel) if self.even(grid) else kernel
         kernel = filters.summing_to_one(kernel) if density else kernel
         kernel.flags.writeable = False
-        if kernel.size <= KEPT_WEIGHTS:
-            if len(self._made) >= MOST_KEPT:
-                self._made.clear()
-            self._made[key] = kernel
+        if len(self._made) >= (1 if kernel.size > LARGE else MOST_KEPT):
+            self._made.clear()
+        self._made[key] = kernel
         return kernel
 
     def _weights(self, grid: Grid) -> tuple[Array, float]:
