@@ -13,7 +13,7 @@ from diffusim.runs import Course
 
 # Peak resident memory, measured: interpreter and libraries; compiled loops; and what the figures
 # and the report take once the run's own arrays are gone.
-PROGRAM, LOOPS, FIGURES = 90 * 2**20, 104 * 2**20, 165 * 2**20
+PROGRAM, LOOPS, FIGURES = 90 * 2**20, 104 * 2**20, 140 * 2**20
 # Figures draw a panel of all cells for some moments of each run; of many cells no more are seen.
 OF_PANELS, MOST_IN_PANELS = 1600, 2**16
 # Frames wait for the disk until there are so many bytes or seconds of them; on their way there they

@@ -172,6 +172,12 @@ def test_a_column_of_one_value_does_not_vary_whatever_its_mean_is_rounded_to(
         assert whitening(beside, scaled=scaling, leave_out=True).rank == 1
 
 
+def test_a_column_that_differs_by_round_off_only_does_not_vary() -> None:
+    u = np.array([[0.3], [0.1 + 0.2], [0.3]])
+    assert np.ptp(u) > 0.0
+    assert scale(u)[1] == 1.0
+
+
 def test_a_column_that_hardly_varies_is_scaled_all_the_same() -> None:
     u = 1.0 + 1e-13 * np.arange(4.0)[:, None]
     np.testing.assert_allclose(scale(u)[1], np.std(u, ddof=1), rtol=1e-3)

@@ -182,19 +182,13 @@ class _Strong:
 
     def have_as_harmonic(self, k: Array, amplitude: float) -> bool:
         """Whether a wave is that of a whole part of the period of one with a larger amplitude."""
-        for place, (own, larger) in enumerate(self._waves):
-            if larger <= amplitude:
-                continue
+        for own, larger in self._waves:
             # Of a wave that the picture hardly holds once there is no telling.
             longest = max(float(np.max(np.abs(own * self._fit.spacing))), self._least)
             numbers = np.arange(2, 1 + int(SHORTEST / longest))
             numbers = np.concatenate([numbers, -numbers])
-            off = self._fit.folded(k - numbers[:, None] * own)
-            far = np.hypot(*(off / self._fit.apart).T)
-            if far.size and np.min(far) < CLOSE:
-                nearest = int(np.argmin(far))
-                # Read off a harmonic, a wave of which few lie across is known better.
-                self._waves[place] = own + off[nearest] / numbers[nearest], larger
+            off = self._fit.folded(k - numbers[:, None] * own) / self._fit.apart
+            if larger > amplitude and np.any(np.hypot(*off.T) < CLOSE):
                 return True
         return False
 
